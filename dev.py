@@ -59,10 +59,10 @@ class Environment:
 
     def _build(self) -> None:
         python, pins = str(self.python), str(CONSTRAINTS)
-        pinned = ["--quiet", "--constraint", pins, "--build-constraint", pins, *self.wanted]
+        pinned = ["--constraint", pins, "--build-constraint", pins, *self.wanted]
         if uv := shutil.which("uv"):
             must([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.home)])
-            must([uv, "pip", "install", "--python", python, *pinned])
+            must([uv, "pip", "install", "--quiet", "--python", python, *pinned])
             return
         if importlib.util.find_spec("ensurepip") is None:
             sys.exit(
@@ -70,8 +70,9 @@ class Environment:
                 "(Debian and Ubuntu: apt-get install python3-venv), install uv, or run dev.py with another Python."
             )
         must([sys.executable, "-m", "venv", "--clear", str(self.home)])
-        must([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PIP])
-        must([python, "-m", "pip", "install", *pinned])
+        install = [python, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
+        must([*install, PIP])
+        must([*install, *pinned])
 
 
 def run(command: Sequence[str]) -> int:
