@@ -1,0 +1,9 @@
+"""How records get from the journal to the sinks."""
+
+from asgi_audit.delivery.losses import Losses
+from asgi_audit.delivery.mishaps import Mishaps
+from asgi_audit.delivery.options import Delivery
+from asgi_audit.delivery.outbox import Outbox
+from asgi_audit.delivery.rejects import Rejects, default_path
+
+__all__ = ["Delivery", "Losses", "Mishaps", "Outbox", "Rejects", "default_path"]

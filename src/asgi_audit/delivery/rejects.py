@@ -1,0 +1,51 @@
+"""Records that a sink will never accept: set aside in a file, and what stands in their place."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from asgi_audit.record import Record, encode
+
+
+class Rejects:
+    """`rejected.jsonl`: one line per record and sink, with the reason; private to its owner."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def set_aside(self, sink: str, record: Record, reason: str) -> None:
+        """Append the record; raises `OSError` if it can't be written."""
+        entry = {"sink": sink, "reason": reason, "record": msgspec.Raw(encode(record))}
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def default_path(primary: str, service: str | None) -> Path:
+    """Beside the primary sink's SQLite file, else in the user's state directory (XDG Base Directory)."""
+    scheme, separator, file = primary.partition(":///")
+    if separator and scheme == "sqlite" and file and not file.startswith((":", "file:")):
+        return Path(f"{file}.rejected.jsonl").absolute()
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state, "asgi-audit", service or "default", "rejected.jsonl")
+
+
+def stub(record: Record, reason: str) -> Record:
+    """What is stored in a rejected record's place: identity, time, outcome; nothing that came from outside."""
+    return Record(
+        v=record.v,
+        id=record.id,
+        writer=record.writer,
+        seq=record.seq,
+        kind=record.kind,
+        time=record.time,
+        duration_us=record.duration_us,
+        action="rejected",
+        outcome=record.outcome,
+        salts=record.salts,
+        data={"rejected": reason},
+    )

@@ -1,0 +1,225 @@
+"""How a draft, an event, or something that the trail has to say becomes a record."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from asgi_audit._types import Scope
+from asgi_audit.draft import Capture, Draft, Notes, as_actor
+from asgi_audit.facts import Facts
+from asgi_audit.failures import Failures
+from asgi_audit.ids import IdSource
+from asgi_audit.record import VERSION, Actor, Change, Error, Kind, Outcome, Record, Response, Target
+from asgi_audit.redaction import Redactor
+from asgi_audit.rule import WEBSOCKET, Level
+from asgi_audit.user import scope_user
+
+Identify: TypeAlias = Callable[[Scope], Actor | str | None]
+
+_LONGEST_NAME = 1024  # characters of an id, a name, an action
+_LONGEST_TEXT = 4096  # of a reason, an error message
+_BODY_HEADERS = frozenset({b"content-type", b"content-encoding"})
+_REPLACEABLE = frozenset({Outcome.SUCCESS, Outcome.DENIED, Outcome.FAILED, None})
+
+
+class RecordFactory:
+    """Makes records; all that enters one from outside passes the redactor here. Thread-safe."""
+
+    def __init__(
+        self, redact: Redactor, facts: Facts, identify: Identify | None, service: str | None, failures: Failures
+    ) -> None:
+        self._redact = redact
+        self._facts = facts
+        self._identify = identify
+        self._service = service
+        self._failures = failures
+        self._ids = IdSource()
+
+    def new_id(self) -> str:
+        """A new record id."""
+        return self._ids.new_id()
+
+    def capture(self, headers: object) -> Capture:
+        """What takes a body with these headers as it passes, and keeps what may be kept."""
+        found: dict[bytes, bytes] = {}
+        if isinstance(headers, list | tuple):
+            found = {name.lower(): value for name, value in headers if name.lower() in _BODY_HEADERS}
+        return self._redact.capture(found.get(b"content-type"), found.get(b"content-encoding"))
+
+    def actor_of(self, draft: Draft) -> Actor | None:
+        """Who acts: as the application has said, else as `identify` says, else as the framework has authenticated."""
+        scope = draft.scope
+        if draft.actor is not None or scope is None:
+            return draft.actor
+        if self._identify is not None:
+            try:
+                found = as_actor(self._identify(scope), "identify")
+            except Exception as error:  # noqa: BLE001 - the application's function: its failure is not the request's
+                self._failures.note("identify() raised", error)
+            else:
+                if found is not None:
+                    return found
+        return scope_user(scope)
+
+    def connection(self, draft: Draft, level: Level) -> Record:
+        """The record of a request or a websocket connection that has ended."""
+        request, source = self._facts.read(draft.scope or {}, level, draft)
+        method = WEBSOCKET if request.method is None else request.method
+        said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome)
+        return Record(
+            v=VERSION,
+            id=draft.reserve_id(),
+            kind=draft.kind,
+            time=_time(draft.time_ns),
+            duration_us=(time.perf_counter_ns() - draft.clock_ns) // 1000,
+            actor=self._actor(self.actor_of(draft)),
+            source=source,
+            request=request,
+            response=self._response(draft, level),
+            websocket=draft.websocket,
+            error=self._error(draft.error, level),
+            service=self._service,
+            salts=self._ids.new_salts(),
+            **said,
+        )
+
+    def event(
+        self,
+        record_id: str,
+        notes: Notes,
+        draft: Draft | None = None,
+        *,
+        actor: Actor | None = None,
+        outcome: Outcome | None = None,
+        error: BaseException | None = None,
+    ) -> Record:
+        """A record of its own: linked to its request's record, or with the facts of a request that has no record."""
+        parent = request = source = None
+        if draft is not None:
+            actor = actor or self._actor_in(draft)
+            if draft.certain or draft.action is not None:
+                parent = draft.reserve_id()
+            elif (scope := draft.scope) is not None:
+                request, source = self._facts.read(scope, Level.METADATA)
+        return Record(
+            v=VERSION,
+            id=record_id,
+            kind=Kind.EVENT,
+            time=_time(time.time_ns()),
+            actor=self._actor(actor),
+            source=source,
+            request=request,
+            error=self._error(error, Level.METADATA),
+            parent=parent,
+            service=self._service,
+            salts=self._ids.new_salts(),
+            **self._said(notes, Kind.EVENT, outcome),
+        )
+
+    def own(self, kind: Kind, data: dict[str, Any]) -> Record:
+        """A record of the trail's own doings; `data` is ours, so nothing in it needs redacting."""
+        return Record(
+            v=VERSION,
+            id=self.new_id(),
+            kind=kind,
+            time=_time(time.time_ns()),
+            action=f"trail.{kind}",
+            service=self._service,
+            salts=self._ids.new_salts(),
+            data=data,
+        )
+
+    def _actor_in(self, draft: Draft) -> Actor | None:
+        """Who acts in the draft's request; once that is over, the actor is only inherited from it."""
+        actor = self.actor_of(draft)
+        if actor is None or draft.scope is not None:
+            return actor
+        return msgspec.structs.replace(actor, source="inherited")
+
+    def _said(self, notes: Notes | None, action: str, outcome: Outcome | None) -> dict[str, Any]:
+        """The fields that the application may fill, and the two that have a value without it."""
+        if notes is None:
+            return {"action": action, "outcome": outcome}
+        return {
+            "action": self._text(notes.action, _LONGEST_NAME) or action,
+            "outcome": self._outcome(notes.outcome, outcome),
+            "targets": [self._target(target) for target in notes.targets] or None,
+            "reason": self._text(notes.reason, _LONGEST_TEXT),
+            "tenant": self._text(notes.tenant, _LONGEST_NAME),
+            "data": self._redact.value(notes.data) if notes.data else None,
+            "changes": [self._change(change) for change in notes.changes] or None,
+        }
+
+    def _outcome(self, said: str | None, seen: Outcome | None) -> Outcome | None:
+        """What the application says of an ordinary ending; of another it can't know better."""
+        if said is None or seen not in _REPLACEABLE:
+            return seen
+        try:
+            return Outcome(said)
+        except ValueError:
+            self._failures.note("annotate() was given an unknown outcome; the one seen was recorded")
+            return seen
+
+    def _actor(self, actor: Actor | None, depth: int = 0) -> Actor | None:
+        if actor is None:
+            return None
+        return Actor(
+            self._text(actor.id, _LONGEST_NAME) or "",
+            type=self._text(actor.type, _LONGEST_NAME),
+            name=self._text(actor.name, _LONGEST_NAME),
+            source=self._text(actor.source, _LONGEST_NAME),
+            on_behalf_of=self._actor(actor.on_behalf_of, depth + 1)
+            if depth < 4
+            else None,  # impersonation is not a tower
+        )
+
+    def _target(self, target: Target) -> Target:
+        return Target(
+            self._text(target.id, _LONGEST_NAME) or "",
+            type=self._text(target.type, _LONGEST_NAME),
+            name=self._text(target.name, _LONGEST_NAME),
+        )
+
+    def _change(self, change: Change) -> Change:
+        return msgspec.convert(self._redact.value(msgspec.structs.asdict(change)), Change)
+
+    def _response(self, draft: Draft, level: Level) -> Response | None:
+        if draft.status is None:
+            return None
+        full = level >= Level.RESPONSE
+        return Response(
+            status=draft.status,
+            size=draft.response_size,
+            headers=self._redact.headers(draft.response_headers or ()) if full else None,
+            body=draft.response_body.finish() if full and draft.response_body is not None else None,
+        )
+
+    def _error(self, error: BaseException | None, level: Level) -> Error | None:
+        if error is None:
+            return None
+        cls = type(error)
+        name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+        return Error(
+            type=self._text(name, _LONGEST_NAME) or "", message=self._message(error) if level >= Level.REQUEST else None
+        )
+
+    def _message(self, error: BaseException) -> str | None:
+        try:
+            return self._text(str(error), _LONGEST_TEXT)
+        except Exception as failure:  # noqa: BLE001 - __str__ is the application's
+            self._failures.note("an exception could not be turned into text", failure)
+            return None
+
+    def _text(self, value: object, limit: int) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            value = str(self._redact.value(value))
+        return self._redact.text(value, limit)
+
+
+def _time(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds // 1000 / 1_000_000, UTC)

@@ -1,0 +1,53 @@
+"""Our own failures: counted, logged once a minute per kind, never raised into the application."""
+
+import logging
+import threading
+import time
+import traceback
+from collections import Counter
+
+from asgi_audit import process
+
+logger = logging.getLogger("asgi_audit")
+
+_QUIET_SECONDS = 60.0
+
+
+class Failures:
+    """Counts of what went wrong, by kind. Thread-safe.
+
+    Logs where an exception arose and its class, not its message: that may hold what a client has sent. `detail` is for
+    words that are known to be harmless.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._logged: dict[str, float] = {}
+        self._renew()
+        process.on_fork(self._renew)
+
+    def note(self, kind: str, error: BaseException | None = None, detail: str | None = None) -> None:
+        """Count a failure, and log it unless one of its kind was logged within the last minute."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts[kind] += 1
+            count = self._counts[kind]
+            if now - self._logged.get(kind, -_QUIET_SECONDS) < _QUIET_SECONDS:
+                return
+            self._logged[kind] = now
+        said = "".join(f": {part}" for part in (None if error is None else _place(error), detail) if part)
+        logger.warning("%s%s (%d so far; said at most once a minute)", kind, said, count)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def counts(self) -> dict[str, int]:
+        """How often each kind has happened."""
+        with self._lock:
+            return dict(self._counts)
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    where = "".join(f" at {frame.filename}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__name__}{where}"

@@ -1,0 +1,102 @@
+"""The gate: one pure ASGI callable around any application."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import Token
+from typing import cast
+
+from asgi_audit._types import AnyASGIApp, ASGIApp, Receive, Scope, Send
+from asgi_audit.context import Current, current
+from asgi_audit.draft import KEY, Draft
+from asgi_audit.endings import raised
+from asgi_audit.exchange import Exchange
+from asgi_audit.lifespan import lifespan
+from asgi_audit.policy import Verdict
+from asgi_audit.rule import Level
+from asgi_audit.sinks import AnySink
+from asgi_audit.trail import AuditTrail
+from asgi_audit.websocket import WebSocketExchange
+
+_CONNECTIONS = frozenset({"http", "websocket"})
+
+
+class AuditMiddleware:
+    """Records what passes through it, and changes nothing.
+
+    `trail`: an `AuditTrail`, or what one is made of: a URL, a sink, or a list of them. Where two of these wrap an
+    application, the outer one records.
+    """
+
+    def __init__(self, app: AnyASGIApp, trail: AuditTrail | AnySink | Sequence[AnySink]) -> None:
+        self.app = cast("ASGIApp", app)
+        self.trail = _as_trail(trail)
+        self._decide = self.trail.policy.decide
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await lifespan(self.app, self.trail, scope, receive, send)
+        elif kind not in _CONNECTIONS or KEY in scope:
+            await self.app(scope, receive, send)
+        elif (verdict := self._verdict(scope)).capture is Level.NONE:
+            await self._skip(scope, receive, send)
+        else:
+            await self._record(verdict, scope, receive, send)
+
+    async def _skip(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leave a draft, in case the request names its action; watch nothing."""
+        draft = scope[KEY] = Draft(self.trail, scope)
+        token = current.set(draft)
+        try:
+            await self.app(scope, receive, send)
+        except BaseException as error:
+            draft.outcome, draft.error = raised(error), error
+            raise
+        finally:
+            _reset(token)
+            draft.finish()
+            if draft.notes is None:
+                draft.release()
+            else:
+                self.trail.submit(draft, None)
+
+    async def _record(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+        draft = scope[KEY] = Draft(self.trail, scope)
+        draft.time_ns = time.time_ns()
+        draft.clock_ns = time.perf_counter_ns()
+        draft.certain = not verdict.conditional
+        exchange: Exchange | WebSocketExchange
+        if scope["type"] == "http":
+            exchange = Exchange(self.trail, draft, verdict, scope, receive, send)
+        else:
+            exchange = WebSocketExchange(self.trail, draft, verdict, receive, send)
+        token = current.set(draft)
+        try:
+            await self.app(scope, exchange.receive, exchange.sender)
+        except BaseException as error:
+            exchange.end(error)
+            raise
+        else:
+            exchange.end(None)
+        finally:
+            _reset(token)
+
+    def _verdict(self, scope: Scope) -> Verdict:
+        try:
+            return self._decide(scope)
+        except Exception as error:  # noqa: BLE001 - a scope may lack what the specification promises
+            self.trail.note("the policy could not decide, so the request was not recorded", error)
+            return Verdict(None)
+
+
+def _as_trail(given: AuditTrail | AnySink | Sequence[AnySink]) -> AuditTrail:
+    if isinstance(given, AuditTrail):
+        return given
+    return AuditTrail(*given) if isinstance(given, list | tuple) else AuditTrail(cast("AnySink", given))
+
+
+def _reset(token: Token[Current]) -> None:
+    with suppress(ValueError):  # the coroutine was dropped, and is being closed in another context
+        current.reset(token)

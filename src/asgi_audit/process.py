@@ -1,0 +1,35 @@
+"""What is to be done when this process forks, and when it ends."""
+
+import atexit
+import os
+import weakref
+from collections.abc import Callable
+
+_at_fork: list["weakref.WeakMethod[Callable[[], None]]"] = []
+_at_exit: list["weakref.WeakMethod[Callable[[], None]]"] = []
+
+
+def on_fork(method: Callable[[], None]) -> None:
+    """Call a bound method in every forked child, before anything else runs there, as long as its object lives."""
+    _remember(_at_fork, method)
+
+
+def on_exit(method: Callable[[], None]) -> None:
+    """Call a bound method when the interpreter ends, as long as its object lives."""
+    _remember(_at_exit, method)
+
+
+def _remember(methods: list["weakref.WeakMethod[Callable[[], None]]"], method: Callable[[], None]) -> None:
+    methods[:] = [each for each in methods if each() is not None]
+    methods.append(weakref.WeakMethod(method))
+
+
+def _call(methods: list["weakref.WeakMethod[Callable[[], None]]"]) -> None:
+    for reference in list(methods):
+        if (method := reference()) is not None:
+            method()
+
+
+atexit.register(_call, _at_exit)
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows, which does not fork
+    os.register_at_fork(after_in_child=lambda: _call(_at_fork))

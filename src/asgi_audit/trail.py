@@ -1,0 +1,233 @@
+"""The trail: what users hold. It makes records of what has happened and sees to it that they reach the sinks."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from asgi_audit.client import TrustedProxies
+from asgi_audit.context import Acting, current, outside
+from asgi_audit.delivery import Delivery, Losses, Mishaps, Outbox, Rejects, default_path
+from asgi_audit.draft import Capture, Draft, Notes, as_actor
+from asgi_audit.errors import ConfigurationError
+from asgi_audit.factory import Identify, RecordFactory
+from asgi_audit.facts import Facts
+from asgi_audit.failures import Failures
+from asgi_audit.health import Health, Stats, judge
+from asgi_audit.journal import Journal, MemoryJournal
+from asgi_audit.policy import Policy, Verdict
+from asgi_audit.record import Actor, Outcome, Target
+from asgi_audit.redaction import Redactor
+from asgi_audit.rule import Level
+from asgi_audit.sinks import AnySink, name_sinks
+from asgi_audit.waiting import in_thread
+
+
+class AuditTrail:
+    """Records what has happened, and delivers it to every sink. Thread-safe; works in any event loop and in none.
+
+    `sinks`: URLs, sinks, plain functions; the first is the primary one. Opens itself at the first record, in every
+    process anew; `with` and `async with` close it, as a short script should.
+    """
+
+    def __init__(
+        self,
+        *sinks: AnySink,
+        policy: Policy | None = None,
+        redact: Redactor | None = None,
+        identify: Identify | None = None,  # who acts, from the scope, where no set_actor() said so
+        trusted_proxies: Iterable[str] | TrustedProxies = (),  # whose word on the client's address is taken
+        journal: Journal | None = None,  # where records wait for the sinks
+        service: str | None = None,  # the name of this application, on every record
+        delivery: Delivery | None = None,
+    ) -> None:
+        named = name_sinks(sinks)
+        journal = MemoryJournal() if journal is None else journal
+        redact = Redactor() if redact is None else redact
+        proxies = trusted_proxies if isinstance(trusted_proxies, TrustedProxies) else TrustedProxies(trusted_proxies)
+        delivery = Delivery() if delivery is None else delivery
+        self.policy = Policy() if policy is None else policy
+        _check(self.policy, identify, journal)
+        self._failures = Failures()
+        self._losses = Losses()
+        self._journal = journal
+        self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
+        rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
+        self._outbox = Outbox(
+            named, journal, delivery, Mishaps(self._failures, self._losses, rejects), self._factory.own
+        )
+
+    def event(
+        self,
+        action: str,
+        *,
+        actor: Actor | str | None = None,
+        target: Target | Sequence[Target] | None = None,
+        reason: str | None = None,
+        tenant: str | None = None,
+        outcome: Outcome | str = Outcome.SUCCESS,
+        data: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Record something that was done, in a request or outside; return the record's id. Never raises.
+
+        Without `actor` it is whoever acts here: `acting_as`, else the request's actor. In a request the event is linked
+        to the request's record; if that request is not recorded, the event says itself where it came from.
+        """
+        here = current.get()
+        if isinstance(here, Acting):
+            draft, actor = here.draft, here.actor if actor is None else as_actor(actor, "event")
+        else:
+            draft, actor = here, as_actor(actor, "event")
+        notes = Notes(action=action, target=target, reason=reason, tenant=tenant, outcome=outcome, data=data)
+        return self._event(notes, draft, actor=actor)
+
+    def submit(self, draft: Draft, verdict: Verdict | None) -> None:
+        """Record a connection that has ended; without a verdict, only if it has named its action. Never raises."""
+        draft.finish()
+        self._guarded(lambda: self._submit(draft, verdict))
+        draft.release()
+
+    def hold(self, draft: Draft, verdict: Verdict) -> None:
+        """Keep a provisional record: the response is over, but the application still runs. Never raises."""
+        self._guarded(lambda: self._hold(draft, verdict))
+
+    def late(self, draft: Draft, notes: Notes) -> None:
+        """Record what is said of a request after its record was made. Never raises."""
+        notes.action = notes.action or draft.action
+        if notes.action is None:
+            self._failures.note("annotate() without an action, after the end of a request that is not recorded")
+        else:
+            self._event(notes, draft)
+
+    def failed_late(self, draft: Draft, error: BaseException) -> None:
+        """Record that the application failed after the request's record was made. Never raises."""
+        self._event(Notes(action=draft.action, outcome=Outcome.ERROR), draft, error=error)
+
+    def capture(self, headers: object) -> Capture:
+        """What takes a body with these headers as it passes."""
+        return self._factory.capture(headers)
+
+    def note(self, kind: str, error: BaseException | None = None) -> None:
+        """Count a failure of ours, and log it at most once a minute."""
+        self._failures.note(kind, error)
+
+    def new_id(self) -> str:
+        """A new record id."""
+        return self._factory.new_id()
+
+    def actor_of(self, draft: Draft) -> Actor | None:
+        """Who acts in a request, as far as is known."""
+        return self._factory.actor_of(draft)
+
+    def open(self) -> None:
+        """Start delivering now, not at the first record."""
+        self._outbox.open()
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Block until every sink has stored what was recorded so far; raises `FlushTimeout` after `timeout` seconds."""
+        self._outbox.flush(timeout)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Deliver for at most `timeout` seconds, then close the sinks. A later record opens the trail again."""
+        self._outbox.close(timeout)
+
+    async def aflush(self, timeout: float = 5.0) -> None:
+        """`flush` without blocking the loop, under asyncio and trio."""
+        await in_thread(lambda: self.flush(timeout))
+
+    async def drain(self, timeout: float) -> None:
+        """`aflush`, but what can't be delivered is logged. Never raises."""
+        try:
+            await self.aflush(timeout)
+        except Exception as error:  # noqa: BLE001 - a shutdown must go on
+            self._failures.note("shutting down before all was delivered", error)
+
+    async def aclose(self, timeout: float = 5.0) -> None:
+        """`close` without blocking the loop, under asyncio and trio."""
+        await in_thread(lambda: self.close(timeout))
+
+    def stats(self) -> Stats:
+        """Counts of what was accepted, delivered, pending and lost, by sink; and of our own failures."""
+        return self._outbox.stats({**self._failures.counts(), **outside.counts()})
+
+    def health(self) -> Health:
+        """Whether all is well, and in words what is not."""
+        return judge(self.stats(), durable=self._journal.durable, running=self._outbox.running)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _event(
+        self,
+        notes: Notes,
+        draft: Draft | None,
+        *,
+        actor: Actor | None = None,
+        outcome: Outcome | None = None,
+        error: BaseException | None = None,
+    ) -> str:
+        record_id = self.new_id()
+        self._guarded(
+            lambda: self._outbox.put(
+                self._factory.event(record_id, notes, draft, actor=actor, outcome=outcome, error=error)
+            )
+        )
+        return record_id
+
+    def _submit(self, draft: Draft, verdict: Verdict | None) -> None:
+        draft.actor = self.actor_of(draft)
+        level = Level.NONE if verdict is None else _level(draft, verdict)
+        if level is not Level.NONE:
+            record = self._factory.connection(draft, level)
+            draft.action = record.action
+            self._outbox.put(record)
+        elif (notes := draft.notes) is not None and notes.action:
+            event = self._factory.event(draft.reserve_id(), notes, draft, outcome=draft.outcome, error=draft.error)
+            draft.action = event.action  # from now on there is a record, to which late notes are linked
+            self._outbox.put(event)
+
+    def _hold(self, draft: Draft, verdict: Verdict) -> None:
+        if (level := _level(draft, verdict)) is not Level.NONE:
+            self._outbox.hold(self._factory.connection(draft, level))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
+            self._losses.add("the record could not be made")
+            self._failures.note("a record could not be made", error)
+
+
+def _level(draft: Draft, verdict: Verdict) -> Level:
+    """What is recorded, now that the end is known: an exception without a response counts as the 500 it becomes."""
+    return verdict.level(500 if draft.status is None and draft.error is not None else draft.status)
+
+
+def _check(policy: Policy, identify: object, journal: Journal) -> None:
+    if not isinstance(policy, Policy):
+        raise ConfigurationError("policy", policy, "give a Policy, as in policy=Policy([*Policy.mutations])")
+    if identify is not None and (not callable(identify) or inspect.iscoroutinefunction(identify)):
+        raise ConfigurationError("identify", identify, "give a plain function of the scope; it can't be awaited")
+    if not hasattr(journal, "append"):
+        raise ConfigurationError("journal", journal, "give a journal, as in journal=MemoryJournal(max_bytes=2**26)")
+    for rule in policy.required:
+        if not journal.durable:
+            raise ConfigurationError(
+                "policy", rule, "required=True needs a journal that outlives the process, this one does not"
+            )

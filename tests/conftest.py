@@ -1,0 +1,8 @@
+"""What all tests share: hypothesis profiles and the fixtures that start real servers and databases."""
+
+import hypothesis
+
+from tests.postgres import postgres, postgres_admin_url, postgres_url  # noqa: F401 - fixtures
+
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("default")
