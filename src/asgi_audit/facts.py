@@ -1,6 +1,7 @@
 """What the server says of a request: read out of the scope, redacted, in one place."""
 
 from collections.abc import Iterable
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +27,7 @@ class Facts:
     def __init__(self, redact: Redactor, proxies: TrustedProxies) -> None:
         self._redact = redact
         self._proxies = proxies
+        self._agent = lru_cache(maxsize=1024)(partial(redact.text, limit=_LONGEST_AGENT))
 
     def read(self, scope: Scope, level: Level, draft: Draft | None = None) -> tuple[Request, Source]:
         """The request and its source; with a `draft`, also what was seen of the body."""
@@ -38,7 +40,7 @@ class Facts:
             ip=address.ip,
             ip_source=None if address.ip is None else address.source,
             port=address.port,
-            user_agent=None if agent is None else self._redact.text(agent, _LONGEST_AGENT),
+            user_agent=None if agent is None else self._agent(agent),
         )
         full = level >= Level.REQUEST
         query = scope.get("query_string")
@@ -74,5 +76,6 @@ def _path(scope: Scope) -> str | bytes:
     return path
 
 
+@lru_cache(maxsize=1024)  # most of these are the same in every request
 def _name(value: str | bytes | None) -> str | None:
     return None if value is None else escape(value, _LONGEST_NAME)

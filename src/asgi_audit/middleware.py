@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import Token
 from typing import cast
 
@@ -40,27 +39,23 @@ class AuditMiddleware:
             await lifespan(self.app, self.trail, scope, receive, send)
         elif kind not in _CONNECTIONS or KEY in scope:
             await self.app(scope, receive, send)
-        elif (verdict := self._verdict(scope)).capture is Level.NONE:
-            await self._skip(scope, receive, send)
-        else:
+        elif (verdict := self._verdict(scope)).capture is not Level.NONE:
             await self._record(verdict, scope, receive, send)
-
-    async def _skip(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Leave a draft, in case the request names its action; watch nothing."""
-        draft = scope[KEY] = Draft(self.trail, scope)
-        token = current.set(draft)
-        try:
-            await self.app(scope, receive, send)
-        except BaseException as error:
-            draft.outcome, draft.error = raised(error), error
-            raise
-        finally:
-            _reset(token)
-            draft.finish()
-            if draft.notes is None:
-                draft.release()
-            else:
-                self.trail.submit(draft, None)
+        else:
+            # Not recorded: leave a draft, in case the request names its action, and watch nothing.
+            draft = scope[KEY] = Draft(self.trail, scope)
+            token = current.set(draft)
+            try:
+                await self.app(scope, receive, send)
+            except BaseException as error:
+                draft.outcome, draft.error = raised(error), error
+                raise
+            finally:
+                _reset(token)
+                draft.finish()
+                if draft.notes is not None:
+                    self.trail.submit(draft, None)
+                draft.scope = draft.error = None  # what this request leaves behind must not hold on to it
 
     async def _record(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         draft = scope[KEY] = Draft(self.trail, scope)
@@ -98,5 +93,7 @@ def _as_trail(given: AuditTrail | AnySink | Sequence[AnySink]) -> AuditTrail:
 
 
 def _reset(token: Token[Current]) -> None:
-    with suppress(ValueError):  # the coroutine was dropped, and is being closed in another context
+    try:
         current.reset(token)
+    except ValueError:  # the coroutine was dropped, and is being closed in another context
+        pass

@@ -99,8 +99,8 @@ def _listed(argument: str, values: Iterable[_T]) -> tuple[_T, ...]:
     return listed
 
 
-def _method(method: str) -> str:
-    if not _TOKEN.fullmatch(str(method).upper()):
+def _method(method: object) -> str:
+    if not isinstance(method, str) or not _TOKEN.fullmatch(method.upper()):
         raise ConfigurationError("methods", method, 'give HTTP methods, as in methods=["POST"]')
     return method.upper()
 

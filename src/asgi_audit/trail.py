@@ -1,7 +1,7 @@
 """The trail: what users hold. It makes records of what has happened and sees to it that they reach the sinks."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,12 +85,19 @@ class AuditTrail:
     def submit(self, draft: Draft, verdict: Verdict | None) -> None:
         """Record a connection that has ended; without a verdict, only if it has named its action. Never raises."""
         draft.finish()
-        self._guarded(lambda: self._submit(draft, verdict))
+        try:
+            self._submit(draft, verdict)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
+            self._lose(error)
         draft.release()
 
     def hold(self, draft: Draft, verdict: Verdict) -> None:
         """Keep a provisional record: the response is over, but the application still runs. Never raises."""
-        self._guarded(lambda: self._hold(draft, verdict))
+        try:
+            if (level := _level(draft, verdict)) is not Level.NONE:
+                self._outbox.hold(self._factory.connection(draft, level))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
+            self._failures.note("a provisional record could not be made", error)
 
     def late(self, draft: Draft, notes: Notes) -> None:
         """Record what is said of a request after its record was made. Never raises."""
@@ -101,8 +108,9 @@ class AuditTrail:
             self._event(notes, draft)
 
     def failed_late(self, draft: Draft, error: BaseException) -> None:
-        """Record that the application failed after the request's record was made. Never raises."""
-        self._event(Notes(action=draft.action, outcome=Outcome.ERROR), draft, error=error)
+        """Record that the application failed after the request's record was made, if one was. Never raises."""
+        if draft.action is not None:
+            self._event(Notes(action=draft.action, outcome=Outcome.ERROR), draft, error=error)
 
     def capture(self, headers: object) -> Capture:
         """What takes a body with these headers as it passes."""
@@ -183,11 +191,10 @@ class AuditTrail:
         error: BaseException | None = None,
     ) -> str:
         record_id = self.new_id()
-        self._guarded(
-            lambda: self._outbox.put(
-                self._factory.event(record_id, notes, draft, actor=actor, outcome=outcome, error=error)
-            )
-        )
+        try:
+            self._outbox.put(self._factory.event(record_id, notes, draft, actor=actor, outcome=outcome, error=error))
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it must not reach the application
+            self._lose(failure)
         return record_id
 
     def _submit(self, draft: Draft, verdict: Verdict | None) -> None:
@@ -202,16 +209,9 @@ class AuditTrail:
             draft.action = event.action  # from now on there is a record, to which late notes are linked
             self._outbox.put(event)
 
-    def _hold(self, draft: Draft, verdict: Verdict) -> None:
-        if (level := _level(draft, verdict)) is not Level.NONE:
-            self._outbox.hold(self._factory.connection(draft, level))
-
-    def _guarded(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
-            self._losses.add("the record could not be made")
-            self._failures.note("a record could not be made", error)
+    def _lose(self, error: Exception) -> None:
+        self._losses.add("the record could not be made")
+        self._failures.note("a record could not be made", error)
 
 
 def _level(draft: Draft, verdict: Verdict) -> Level:

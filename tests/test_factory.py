@@ -1,0 +1,253 @@
+"""How a draft or an event becomes a record: read from the scope, redacted, put together."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from asgi_audit import Actor, AuditMiddleware, AuditTrail, Change, Level, Outcome, Policy, Record, Rule, Target
+from asgi_audit._types import ASGIApp, Message, Receive, Scope, Send
+from asgi_audit.draft import Draft
+from asgi_audit.testing import MemorySink
+
+HEADERS = [
+    (b"host", b"shop.example"),
+    (b"user-agent", b"curl/8"),
+    (b"x-request-id", b"req-1"),
+    (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (b"content-type", b"application/json"),
+    (b"authorization", b"Bearer abc.def"),
+]
+
+
+def http_scope(**changes: Any) -> Scope:
+    """A POST as a server would describe it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/users/7",
+        "raw_path": b"/users/7",
+        "query_string": b"page=1&token=abc",
+        "headers": HEADERS,
+        "client": ("192.0.2.7", 4711),
+        **changes,
+    }
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body and answer with a little JSON."""
+    await receive()
+    await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": b'{"id": 7, "secret": "s"}'})
+
+
+def recorded(app: ASGIApp = answer, scope: Scope | None = None, **options: Any) -> list[Record]:
+    """Serve one request and return what the trail has of it."""
+    sink = MemorySink()
+    with AuditTrail(sink, **options) as trail:
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b'{"name": "Ada", "password": "hunter2"}'}
+
+        async def send(message: Message) -> None:
+            pass
+
+        asyncio.run(AuditMiddleware(app, trail)(http_scope() if scope is None else scope, receive, send))  # type: ignore[arg-type]
+    return sink.records
+
+
+def only(records: list[Record]) -> Record:
+    """The one record."""
+    (record,) = records
+    return record
+
+
+def test_metadata_says_who_what_when_from_where_and_how_it_ended() -> None:
+    """At METADATA there are the facts of the request, and neither headers nor bodies."""
+    record = only(recorded(service="shop"))
+    assert record.action == "POST"
+    assert record.outcome is Outcome.SUCCESS
+    assert record.service == "shop"
+    assert record.duration_us is not None
+    assert record.source is not None
+    assert (record.source.ip, record.source.port, record.source.ip_source) == ("192.0.2.7", 4711, "peer")
+    assert record.source.user_agent == "curl/8"
+    request = record.request
+    assert request is not None
+    assert (request.method, request.path, request.query) == ("POST", "/users/7", "page=1&token=[redacted]")
+    assert (request.scheme, request.host, request.http_version) == ("https", "shop.example", "1.1")
+    assert (request.id, request.trace_id, request.size) == ("req-1", "0af7651916cd43dd8448eb211c80319c", 38)
+    assert request.headers is request.body is None
+    assert record.response is not None
+    assert (record.response.status, record.response.size) == (201, 24)
+    assert record.response.headers is record.response.body is None
+
+
+def test_request_level_adds_headers_and_body_redacted() -> None:
+    """At REQUEST there are the request's headers and body, without secrets."""
+    record = only(recorded(policy=Policy([Rule(Level.REQUEST)])))
+    assert record.request is not None
+    assert record.request.headers is not None
+    assert ("authorization", "[redacted]") in record.request.headers
+    assert record.request.body is not None
+    assert record.request.body.text == '{"name": "Ada", "password": "[redacted]"}'
+    assert record.response is not None
+    assert record.response.body is None
+
+
+def test_response_level_adds_those_of_the_response() -> None:
+    """At RESPONSE there are the response's headers and body as well."""
+    record = only(recorded(policy=Policy([Rule(Level.RESPONSE)])))
+    assert record.response is not None
+    assert record.response.headers == [("content-type", "application/json")]
+    assert record.response.body is not None
+    assert record.response.body.text == '{"id": 7, "secret": "[redacted]"}'
+
+
+def test_a_sparse_scope_is_enough() -> None:
+    """What a server leaves out is null in the record."""
+    record = only(recorded(scope={"type": "http", "method": "PUT", "path": "/x", "headers": iter(HEADERS)}))
+    assert record.source is not None
+    assert record.source.ip is record.source.ip_source is None
+    assert record.request is not None
+    assert (record.request.host, record.request.query, record.request.method) == (None, None, "PUT")
+
+
+def test_a_path_that_the_server_could_not_decode_is_kept_exact() -> None:
+    """Where the path has a replacement character, the bytes of the raw path are recorded."""
+    record = only(recorded(scope=http_scope(path="/caf\ufffd", raw_path=b"/caf%E9")))
+    assert record.request is not None
+    assert record.request.path == "/caf\\xE9"
+    without = only(recorded(scope=http_scope(path="/caf\ufffd", raw_path=None)))
+    assert without.request is not None
+    assert without.request.path == "/caf\ufffd"
+
+
+def annotating(note: Callable[[Draft], object]) -> ASGIApp:
+    """An application that says something of its request."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        note(scope["asgi_audit"])
+        await answer(scope, receive, send)
+
+    return app
+
+
+def test_notes_enter_the_record_redacted() -> None:
+    """What the application says is in the record, without secrets and safe to store."""
+
+    def note(draft: Draft) -> None:
+        draft.set_actor("4\n2", type="user", name="Ada", on_behalf_of=Actor("7"))
+        draft.annotate(
+            action="user.rename", target=Target("7", type="user", name="Bob"), reason="Bearer abc123", tenant="t"
+        )
+        draft.annotate(target=[Target("8")], data={"ticket": "OPS-1", "api_key": "k"})
+        draft.change(Change(operation="update", type="user", id="7", before={"pin": "1234"}, after={"name": "Bob"}))
+
+    record = only(recorded(annotating(note)))
+    assert record.action == "user.rename"
+    assert record.actor == Actor("4\\x0A2", type="user", name="Ada", source="set_actor", on_behalf_of=Actor("7"))
+    assert record.targets == [Target("7", type="user", name="Bob"), Target("8")]
+    assert record.reason == "Bearer [redacted]"
+    assert record.tenant == "t"
+    assert record.data == {"ticket": "OPS-1", "api_key": "[redacted]"}
+    assert record.changes == [
+        Change(operation="update", type="user", id="7", before={"pin": "[redacted]"}, after={"name": "Bob"})
+    ]
+
+
+def test_an_impersonation_is_not_a_tower() -> None:
+    """A chain of `on_behalf_of` that has no end is cut."""
+    tower = Actor("top")
+    for number in range(100):
+        tower = Actor(str(number), on_behalf_of=tower)
+    record = only(recorded(annotating(lambda draft: draft.set_actor(tower))))
+    depth, actor = 0, record.actor
+    while actor is not None:
+        depth, actor = depth + 1, actor.on_behalf_of
+    assert depth == 5
+
+
+def test_ids_of_any_type_become_text() -> None:
+    """An id that is not a string, against the type hints, is recorded all the same."""
+    record = only(recorded(annotating(lambda draft: draft.annotate(target=Target(7, type="user")))))  # type: ignore[arg-type]
+    assert record.targets == [Target("7", type="user")]
+
+
+@pytest.mark.parametrize(
+    ("said", "recorded_as"),
+    [
+        ("failed", Outcome.FAILED),
+        (Outcome.DENIED, Outcome.DENIED),
+        ("nonsense", Outcome.SUCCESS),
+        (None, Outcome.SUCCESS),
+    ],
+)
+def test_the_application_may_say_how_an_ordinary_end_is_meant(said: str, recorded_as: Outcome) -> None:
+    """`outcome=` replaces that of a whole response; an unknown one does not."""
+    assert only(recorded(annotating(lambda draft: draft.annotate(outcome=said)))).outcome is recorded_as
+
+
+def raising(error: BaseException, said: str | None = None) -> ASGIApp:
+    """An application that fails before it has answered."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["asgi_audit"].annotate(outcome=said)
+        raise error
+
+    return app
+
+
+class Unspeakable(Exception):
+    """An exception that can't be turned into text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def failing(error: Exception, **options: Any) -> Record:
+    """The record of a request that fails."""
+    sink = MemorySink()
+    with AuditTrail(sink, **options) as trail, pytest.raises(type(error)):
+
+        async def nothing(message: Message | None = None) -> Any:
+            return {"type": "http.request"}
+
+        asyncio.run(AuditMiddleware(raising(error, "success"), trail)(http_scope(), nothing, nothing))  # type: ignore[arg-type]
+    return only(sink.records)
+
+
+def test_an_error_is_not_talked_away() -> None:
+    """`outcome=` does not replace an exception; its class is on record, its message only from REQUEST up."""
+    record = failing(ValueError("password=hunter2"))
+    assert record.outcome is Outcome.ERROR
+    assert record.error is not None
+    assert (record.error.type, record.error.message) == ("ValueError", None)
+    record = failing(ValueError("password=hunter2"), policy=Policy([Rule(Level.REQUEST)]))
+    assert record.error is not None
+    assert record.error.message == "password=[redacted]"
+
+
+def test_an_exception_without_text_is_recorded_without_its_message() -> None:
+    """An exception whose `__str__` raises is named by its class."""
+    record = failing(Unspeakable(), policy=Policy([Rule(Level.REQUEST)]))
+    assert record.error is not None
+    assert (record.error.type, record.error.message) == (f"{__name__}.Unspeakable", None)
+
+
+@pytest.mark.parametrize(
+    ("identify", "expected"),
+    [
+        (lambda scope: "7", Actor("7", source="identify")),
+        (lambda scope: Actor("7", type="key", source="api-key"), Actor("7", type="key", source="api-key")),
+        (lambda scope: None, Actor("ada", source="scope")),
+        (lambda scope: scope["missing"], Actor("ada", source="scope")),
+    ],
+)
+def test_the_actor_is_identified_from_the_scope(identify: Any, expected: Actor) -> None:
+    """Without `set_actor`, `identify` says who acts; where it does not, or raises, the framework's user does."""
+    assert only(recorded(scope=http_scope(user="ada"), identify=identify)).actor == expected
