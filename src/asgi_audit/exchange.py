@@ -56,7 +56,7 @@ class Exchange:
         self._trailers = False
         #: What the application gets as `send`: plain where the server never raises out of it.
         self.sender: Callable[[Message], Awaitable[None]] = (
-            self.send if scope.get("asgi", {}).get("spec_version", "2.0") in _SILENT else self.guarded_send
+            self.send if (scope.get("asgi") or {}).get("spec_version", "2.0") in _SILENT else self.guarded_send
         )
         self._request: Capture | None = None
         self._response: Capture | None = None
@@ -73,10 +73,11 @@ class Exchange:
 
     async def guarded_send(self, message: Message) -> None:
         """Pass the message on to a server that may raise when the client is gone (ASGI 2.4 and later)."""
+        over = self._over
         try:
             await self.send(message)
         except OSError:
-            self._disconnected = not self._over
+            self._disconnected |= not over  # also where the end of the response is what it could not pass on
             raise
 
     async def receive(self) -> Message:
@@ -91,8 +92,11 @@ class Exchange:
     def end(self, error: BaseException | None) -> None:
         """The application has returned or raised."""
         draft = self._draft
+        late = draft.finished or self._over
+        if late and error is not None and is_cancellation(error):
+            error = None  # nothing of the response was called off
         if draft.finished:
-            if error is not None and not is_cancellation(error):
+            if error is not None:
                 self._trail.failed_late(draft, error)
             return
         draft.error = error
