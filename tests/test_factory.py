@@ -56,7 +56,7 @@ def recorded(app: ASGIApp = answer, scope: Scope | None = None, **options: Any) 
         async def send(message: Message) -> None:
             pass
 
-        asyncio.run(AuditMiddleware(app, trail)(http_scope() if scope is None else scope, receive, send))  # type: ignore[arg-type]
+        asyncio.run(AuditMiddleware(app, trail)(http_scope() if scope is None else scope, receive, send))
     return sink.records
 
 
@@ -81,10 +81,12 @@ def test_metadata_says_who_what_when_from_where_and_how_it_ended() -> None:
     assert (request.method, request.path, request.query) == ("POST", "/users/7", "page=1&token=[redacted]")
     assert (request.scheme, request.host, request.http_version) == ("https", "shop.example", "1.1")
     assert (request.id, request.trace_id, request.size) == ("req-1", "0af7651916cd43dd8448eb211c80319c", 38)
-    assert request.headers is request.body is None
+    assert request.headers is None
+    assert request.body is None
     assert record.response is not None
     assert (record.response.status, record.response.size) == (201, 24)
-    assert record.response.headers is record.response.body is None
+    assert record.response.headers is None
+    assert record.response.body is None
 
 
 def test_request_level_adds_headers_and_body_redacted() -> None:
@@ -202,7 +204,7 @@ def raising(error: BaseException, said: str | None = None) -> ASGIApp:
     return app
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     """An exception that can't be turned into text."""
 
     def __str__(self) -> str:
@@ -212,12 +214,14 @@ class Unspeakable(Exception):
 def failing(error: Exception, **options: Any) -> Record:
     """The record of a request that fails."""
     sink = MemorySink()
-    with AuditTrail(sink, **options) as trail, pytest.raises(type(error)):
+    with AuditTrail(sink, **options) as trail:
 
         async def nothing(message: Message | None = None) -> Any:
             return {"type": "http.request"}
 
-        asyncio.run(AuditMiddleware(raising(error, "success"), trail)(http_scope(), nothing, nothing))  # type: ignore[arg-type]
+        wrapped = AuditMiddleware(raising(error, "success"), trail)
+        with pytest.raises(type(error)):
+            asyncio.run(wrapped(http_scope(), nothing, nothing))
     return only(sink.records)
 
 
@@ -234,9 +238,9 @@ def test_an_error_is_not_talked_away() -> None:
 
 def test_an_exception_without_text_is_recorded_without_its_message() -> None:
     """An exception whose `__str__` raises is named by its class."""
-    record = failing(Unspeakable(), policy=Policy([Rule(Level.REQUEST)]))
+    record = failing(UnspeakableError(), policy=Policy([Rule(Level.REQUEST)]))
     assert record.error is not None
-    assert (record.error.type, record.error.message) == (f"{__name__}.Unspeakable", None)
+    assert (record.error.type, record.error.message) == (f"{__name__}.UnspeakableError", None)
 
 
 @pytest.mark.parametrize(

@@ -44,4 +44,4 @@ def test_id_first_and_the_rest_by_keyword() -> None:
     """Actors and targets take their id by position, everything else by name."""
     assert Actor("42", type="user").id == Target("42", name="x").id == "42"
     with pytest.raises(TypeError):
-        Actor("42", "user")  # type: ignore[misc]
+        Actor("42", "user")  # type: ignore[call-arg]
