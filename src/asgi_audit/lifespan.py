@@ -36,12 +36,16 @@ async def lifespan(app: ASGIApp, trail: AuditTrail, scope: Scope, receive: Recei
         if spoke:
             raise
         logger.info("the application has no lifespan (%s), so asgi-audit answers for it", type(error).__name__)
+        await _start(receive, watched_send)
+        await receive()
+        await trail.drain(_DRAIN_SECONDS)
+        raise  # whoever calls us learns of it as without us, only later
     if not spoke:
-        await _stand_in(receive, watched_send)
+        await _start(receive, watched_send)
+        await receive()
+        await watched_send({"type": "lifespan.shutdown.complete"})
 
 
-async def _stand_in(receive: Receive, send: Send) -> None:
-    kind = ""
-    while kind != "lifespan.shutdown":
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
+async def _start(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
