@@ -12,6 +12,7 @@ from asgi_audit.urlencoded import URLEncoded
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 UNSUPPORTED: Final = "unsupported type"
+CHARSET: Final = "unsupported charset"
 
 # Only what cannot hide a quotation mark or a brace from the scanner; UTF-7 and the ISO 2022 family can.
 _CHARSETS: Final = frozenset(
@@ -40,7 +41,7 @@ class Bodies:
             return BodyText(None, UNSUPPORTED)
         charset = _charset(raw, kind)
         if charset is None or (kind.value == FORM and charset not in _UTF8):
-            return BodyText(None, "unsupported charset")
+            return BodyText(None, CHARSET)
         text = _decode(raw, charset, cut)
         if text is None:
             return BodyText(None, "not in its charset")
@@ -49,6 +50,9 @@ class Bodies:
             return BodyText(_escape(redacted.text), None if redacted.whole else "malformed JSON")
         if kind.value == FORM:
             return BodyText(_escape(self._form.redact(text, cut=cut)))
+        visible = text.replace("\0", "")
+        if visible != text and self._json.string(visible, cut=cut) != visible:
+            return BodyText(None, CHARSET)  # UTF-16 in disguise, or a NUL in the middle of a name
         return BodyText(_escape(self._json.string(text, cut=cut)))
 
 
@@ -59,7 +63,7 @@ def _escape(text: str) -> str:
 def _charset(raw: bytes, kind: MediaType) -> str | None:
     """Return the codec to read the body with; None: not one that we read."""
     # What a byte order mark or the NULs of UTF-16 say is what a JSON parser goes by, whatever was declared.
-    detected = json.detect_encoding(raw).removesuffix("-sig")
+    detected = json.detect_encoding(raw).removesuffix("-sig") if kind.is_json else "utf-8"
     declared = kind.all("charset")
     if detected != "utf-8" or not declared:
         return detected

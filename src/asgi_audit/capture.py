@@ -126,7 +126,7 @@ class Capture:
         """Return what may be recorded of the body. Never raises; what cannot be redacted is dropped."""
         try:
             body = self._body()
-        except Exception:
+        except Exception:  # noqa: BLE001 - fail closed, and let no request pay for it
             body = Body(size=self._size, dropped="redaction failed")
         return body
 

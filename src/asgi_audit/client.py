@@ -165,11 +165,9 @@ def _forwarded(line: str) -> Iterator[Hop | None]:
     """Yield the `for` nodes from right to left. A quoted string may hold commas, so a piece that is no element on its
     own is read together with what stands to its left; what a client left unclosed spoils nothing to its right.
     """
-    if len(line) > _LONGEST_FORWARDED:
-        yield None
-        return
+    pieces = line.rsplit(",", _MOST_HOPS) if len(line) <= _LONGEST_FORWARDED else [""]
     rest = ""
-    for piece in reversed(line.rsplit(",", _MOST_HOPS)):
+    for piece in reversed(pieces):
         rest = piece + rest
         if _ELEMENT.fullmatch(rest) is None:
             rest = "," + rest

@@ -22,8 +22,9 @@ _TOKEN: Final = re.compile(
     )""",
     re.X | re.S,
 )
+_HALF_ESCAPE: Final = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?\Z")
 _NESTED: Final = 4  # JSON in a string in JSON; each level doubles the backslashes, so honest data stays below
-_LONG_NUMBER: Final = 13
+_LONG_NUMBER: Final = 13  # payment card numbers begin here
 _OPENERS: Final = frozenset('{["')
 _MAY_BE_JSON: Final = _OPENERS | frozenset(" \t\r\n\x1e\ufeff")
 
@@ -141,7 +142,7 @@ class _Scan:
             if content is None:
                 return False
         else:
-            content = literal if len(literal) >= _LONG_NUMBER else ""
+            content = literal if len(literal) >= _LONG_NUMBER and literal.isdigit() else ""
         if self._denied:
             if self._muted is None:
                 # The pseudonym of half a number would be nobody's.
@@ -170,6 +171,8 @@ class _Scan:
             self._replace(start, len(self._text), f'"{REDACTED}"')
             return self._finished(len(self._text))
         content = _decoded_half(self._text[start:])
+        if content is None:
+            return self._failed(start)
         clean = self._owner.string(content, cut=True, nested=self._nested)
         if clean != content:
             self._replace(start, len(self._text), json.dumps(clean)[:-1])
@@ -201,9 +204,7 @@ def _decoded(literal: str) -> str | None:
     return decoded
 
 
-def _decoded_half(half: str) -> str:
+def _decoded_half(half: str) -> str | None:
     """Return what a string without its end says, without an escape that may be half."""
-    for stop in range(len(half), max(len(half) - 7, 0), -1):
-        if (decoded := _decoded(half[:stop] + '"')) is not None and half[:stop].startswith('"'):
-            return decoded
-    return half
+    decoded = _decoded(half + '"')
+    return _decoded(_HALF_ESCAPE.sub("", half) + '"') if decoded is None else decoded

@@ -48,7 +48,8 @@ class DeniedNames:
             if joined in self._allowed:
                 raise ConfigurationError("deny", name, "the same name stands in allow=; leave it out of one of them")
         anywhere = [*ANYWHERE, *(joined for _, joined in denied.values() if len(joined) > _LONGEST_WORD)]
-        words = [*WORDS, *(words for words, joined in denied.values() if len(joined) <= _LONGEST_WORD)]
+        short = [spelling for spelling in denied.values() if len(spelling[1]) <= _LONGEST_WORD]
+        words = [*WORDS, *(form for spelling in short for form in spelling)]
         self._anywhere = re.compile("|".join(map(re.escape, anywhere)))
         self._words = re.compile(f" (?:{'|'.join(map(re.escape, words))})s? ")
         # Clients choose the names, so what is remembered is bounded in number and in size.
@@ -88,14 +89,13 @@ def _spell(name: str) -> tuple[str, str]:
 
 
 def _fold(name: str) -> str:
-    for _ in range(3):  # encoded thrice is as far as proxies and frameworks go
+    before = None
+    while name != before:  # each round makes an encoded name shorter
         before = name
         if "%" in name:
             name = unquote(name, errors="ignore")
         if "\\" in name or "%u" in name:
             name = _CODED.sub(lambda match: chr(int(match[1] or match[2], 16)), name)
-        if name == before:
-            break
     if name.isascii() and name.isprintable():
         return name
     return "".join(c for c in unicodedata.normalize("NFKD", name) if unicodedata.category(c) not in _IGNORED)

@@ -27,7 +27,7 @@ _FORMS: Final = r"""(?:
         | [Aa][Ss][Ii][Cc][^\S\n]++(?![a-z]++(?![\w.~+/=-])|realm=)
       )(?P<credentials>[A-Za-z0-9._~+/=:-]++)
     | (?<=-)(?P<pem>----BEGIN\ [A-Z0-9 ]{0,40}?PRIVATE\ KEY)
-    | (?<=[2-6])(?<!\d.)(?P<card>(?:
+    | (?<=[2-6])(?<!\d.)(?<!\d\..)(?P<card>(?:
         \d{12,18}
         | \d{3}(?P<gap>[ -])\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}
         | (?<=3)[47]\d\d[ -]\d{6}[ -]\d{5}
@@ -69,7 +69,7 @@ class SecretForms:
         With `limit` only what stands before that index is returned; a secret across it is masked as a whole.
         """
         if len(text) < _SHORTEST_CARD and (text.isalnum() or text.isidentifier()) and not cut:
-            return text
+            return text if limit is None else text[:limit]
         if "%" not in text and not cut and _PERHAPS_CARD.search(text) is None and _BUT_CARDS.search(text) is None:
             return text if limit is None else text[:limit]
         pieces = []

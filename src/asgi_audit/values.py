@@ -74,7 +74,7 @@ class _Cleaning:
             return value
         try:
             return self._by_class(value, type(value), depth)
-        except Exception:
+        except Exception:  # noqa: BLE001 - an application's objects may do anything
             return _class_mark(value)
 
     def _by_class(self, value: Any, cls: type, depth: int) -> Any:
@@ -112,7 +112,7 @@ class _Cleaning:
             label = self._plain.clean(name, _LONGEST_KEY)
             if label in cleaned:
                 label = f"{label}\\[{len(cleaned)}]"  # `1` and `"1"` are two keys in Python
-            cleaned[label] = self._denied(value) if self._names.denies(name) else self.value(value, depth + 1)
+            cleaned[label] = self._denied(value) if self._denies(name) else self.value(value, depth + 1)
         if len(cleaned) < length:
             cleaned[cut_mark(length)] = None
         return cleaned
@@ -131,6 +131,9 @@ class _Cleaning:
     def _fields(self, value: object, names: tuple[str, ...], depth: int) -> dict[str, Any]:
         fields = ((name, getattr(value, name)) for name in names)
         return self._mapping(fields, len(names), depth)
+
+    def _denies(self, name: str | bytes) -> bool:
+        return self._names.denies(name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
 
     def _denied(self, value: object) -> str:
         cls = type(value)
@@ -155,7 +158,7 @@ class _Cleaning:
         cleaned = self._string(text)
         return number if cleaned == text and -_EXACT <= number <= _EXACT else cleaned
 
-    def _name(self, key: object) -> str:
+    def _name(self, key: object) -> str | bytes:
         """Return what a key is called, before it is cleaned."""
         cls = type(key)
         if issubclass(cls, Enum):
@@ -163,7 +166,7 @@ class _Cleaning:
         if issubclass(cls, str):
             return str.__str__(cast(str, key))
         if issubclass(cls, bytes):
-            return bytes(cast(bytes, key)).decode("utf-8", "surrogateescape")
+            return bytes(cast(bytes, key))
         if key is None or issubclass(cls, (int, float)):
             return json.dumps(self.value(key, 0)).strip('"')
         return _known_text(key, cls) or _class_mark(key)
@@ -186,5 +189,5 @@ def _class_mark(value: object) -> str:
     cls = type(value)
     try:
         return escape(f"<{cls.__module__}.{cls.__qualname__}>", _LONGEST_KEY)
-    except Exception:  # a metaclass may do anything
+    except Exception:  # noqa: BLE001 - a metaclass may do anything, too
         return "<object>"
