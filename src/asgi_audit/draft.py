@@ -7,7 +7,7 @@ object.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, TypedDict, Unpack, cast
 
 import msgspec
 
@@ -76,11 +76,11 @@ class Notes:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         self.action = action
-        self.targets = [] if target is None else [target] if isinstance(target, Target) else list(target)
+        self.targets = _targets(target)
         self.reason = reason
         self.tenant = tenant
         self.outcome = outcome
-        self.data = dict(data) if data else {}
+        self.data = _data(data)
         self.changes: list[Change] = []
 
     def merge(self, later: "Notes") -> None:
@@ -92,6 +92,21 @@ class Notes:
         self.targets += later.targets
         self.data.update(later.data)
         self.changes += later.changes
+
+
+def _targets(given: object) -> list[Target]:
+    """The targets. A slip in an annotation must neither break the request nor cost it its record: the rest is ids."""
+    if given is None:
+        return []
+    several = given if isinstance(given, list | tuple | set | frozenset) else [given]
+    return [each if isinstance(each, Target) else Target(cast("str", each)) for each in several]
+
+
+def _data(given: object) -> dict[str, Any]:
+    """The free data, copied; what is no mapping is kept under a name."""
+    if given is None:
+        return {}
+    return dict(given) if isinstance(given, Mapping) else {"data": given}
 
 
 class Capture(Protocol):
