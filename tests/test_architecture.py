@@ -24,8 +24,6 @@ LAYERS = {
     **dict.fromkeys(["client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
     **dict.fromkeys(["health", "integrity", "paths", "policy", "redaction", "routing", "rule", "store"], 1),
     **dict.fromkeys(["trace", "user"], 1),
-    **dict.fromkeys(["bodies", "capture", "jsontext", "keys", "mediatype", "multipart", "plaintext"], 1),
-    **dict.fromkeys(["pseudonyms", "secretforms", "urlencoded", "values"], 1),
     # 2: moving records
     **dict.fromkeys(["delivery", "journal", "sinks"], 2),
     # 3: the gate

@@ -8,9 +8,9 @@ import json
 import re
 from typing import Final, NamedTuple
 
-from asgi_audit.keys import DeniedNames
-from asgi_audit.pseudonyms import REDACTED, Mask
-from asgi_audit.secretforms import SecretForms
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.pseudonyms import REDACTED, Mask
+from asgi_audit.redaction.secretforms import SecretForms
 
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n\x1e\ufeff]*+(?:

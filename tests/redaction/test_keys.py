@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_audit.errors import ConfigurationError
-from asgi_audit.keys import DeniedNames
+from asgi_audit.redaction.keys import DeniedNames
 from tests.canaries import KEYS
 
 DEFAULT = DeniedNames()

@@ -5,9 +5,9 @@ import json
 from typing import Final, NamedTuple
 
 from asgi_audit.escape import escape
-from asgi_audit.jsontext import JSONText
-from asgi_audit.mediatype import MediaType
-from asgi_audit.urlencoded import URLEncoded
+from asgi_audit.redaction.jsontext import JSONText
+from asgi_audit.redaction.mediatype import MediaType
+from asgi_audit.redaction.urlencoded import URLEncoded
 
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"

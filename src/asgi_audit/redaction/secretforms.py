@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote_plus
 
-from asgi_audit.keys import DeniedNames
-from asgi_audit.pseudonyms import MARKS, REDACTED, Mask
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.pseudonyms import MARKS, REDACTED, Mask
 
 # Begins with one class of rare characters: `re` skips to them at full speed, and looks back from there.
 _BEGINNINGS: Final = r"=:\uff1a\uff1dJBb\-"

@@ -5,8 +5,7 @@ import pytest
 
 from asgi_audit.errors import ConfigurationError
 from asgi_audit.escape import escape, split_cut, unescape
-from asgi_audit.pseudonyms import Pseudonyms
-from asgi_audit.redaction import Redactor
+from asgi_audit.redaction import Pseudonyms, Redactor
 from tests.canaries import CANARIES, MULTIPART, Canary, leaks
 from tests.hostile import HOSTILE, Hostile, as_bytes
 

@@ -20,9 +20,9 @@ from uuid import UUID
 import msgspec
 
 from asgi_audit.escape import cut_mark, escape
-from asgi_audit.keys import DeniedNames
-from asgi_audit.plaintext import PlainText
-from asgi_audit.pseudonyms import REDACTED, Mask
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.plaintext import PlainText
+from asgi_audit.redaction.pseudonyms import REDACTED, Mask
 
 DEEPEST: Final = 32
 _MOST_NODES: Final = 2048

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.keys import DeniedNames
-from asgi_audit.pseudonyms import redacted
-from asgi_audit.secretforms import SecretForms
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.pseudonyms import redacted
+from asgi_audit.redaction.secretforms import SecretForms
 
 FORMS = SecretForms(DeniedNames(), redacted)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.mediatype import parse
+from asgi_audit.redaction.mediatype import parse
 
 
 @pytest.mark.parametrize(

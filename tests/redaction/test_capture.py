@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_audit.escape import unescape
-from asgi_audit.pseudonyms import Pseudonyms
 from asgi_audit.record import Body, Part
-from asgi_audit.redaction import Redactor
+from asgi_audit.redaction import Pseudonyms, Redactor
 
 FORM = "application/x-www-form-urlencoded"
 KEY = b"0123456789abcdef"

@@ -3,7 +3,7 @@
 from typing import Final
 
 from asgi_audit.escape import boundary, cut_mark, escape
-from asgi_audit.secretforms import SecretForms
+from asgi_audit.redaction.secretforms import SecretForms
 
 # How far beyond the cut is read, so that a secret that stands across it is recognised.
 _BEYOND: Final = 1024

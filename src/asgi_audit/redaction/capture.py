@@ -4,15 +4,15 @@ from typing import Final
 
 import msgspec
 
-from asgi_audit import mediatype
-from asgi_audit.bodies import MULTIPART, UNSUPPORTED, Bodies
 from asgi_audit.escape import escape
-from asgi_audit.keys import DeniedNames
-from asgi_audit.mediatype import MediaType
-from asgi_audit.multipart import MultipartScanner, ScannedPart
-from asgi_audit.plaintext import PlainText
-from asgi_audit.pseudonyms import REDACTED, Mask, Pseudonyms
 from asgi_audit.record import Body, Part
+from asgi_audit.redaction import mediatype
+from asgi_audit.redaction.bodies import MULTIPART, UNSUPPORTED, Bodies
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.mediatype import MediaType
+from asgi_audit.redaction.multipart import MultipartScanner, ScannedPart
+from asgi_audit.redaction.plaintext import PlainText
+from asgi_audit.redaction.pseudonyms import REDACTED, Mask, Pseudonyms
 
 _LONGEST_TYPE: Final = 128
 _LONGEST_NAME: Final = 256

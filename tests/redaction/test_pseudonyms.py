@@ -4,7 +4,7 @@ import hmac
 import pytest
 
 from asgi_audit.errors import ConfigurationError
-from asgi_audit.pseudonyms import MARKS, Pseudonyms, redacted
+from asgi_audit.redaction.pseudonyms import MARKS, Pseudonyms, redacted
 
 KEY = b"0123456789abcdef"
 

@@ -7,17 +7,17 @@ stands, what cannot be redacted is dropped and marked, and all text is escaped. 
 from collections.abc import Iterable
 from typing import Any, Final
 
-from asgi_audit.bodies import Bodies
-from asgi_audit.capture import BodyRedactor, Capture
 from asgi_audit.errors import ConfigurationError
 from asgi_audit.escape import boundary, cut_mark, escape
-from asgi_audit.jsontext import JSONText
-from asgi_audit.keys import DeniedNames
-from asgi_audit.plaintext import PlainText
-from asgi_audit.pseudonyms import Mask, Pseudonyms, redacted
-from asgi_audit.secretforms import SecretForms
-from asgi_audit.urlencoded import URLEncoded
-from asgi_audit.values import Values
+from asgi_audit.redaction.bodies import Bodies
+from asgi_audit.redaction.capture import BodyRedactor, Capture
+from asgi_audit.redaction.jsontext import JSONText
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.plaintext import PlainText
+from asgi_audit.redaction.pseudonyms import Mask, Pseudonyms, redacted
+from asgi_audit.redaction.secretforms import SecretForms
+from asgi_audit.redaction.urlencoded import URLEncoded
+from asgi_audit.redaction.values import Values
 
 UNREDACTABLE: Final = "\\[unredactable]"
 

@@ -2,9 +2,9 @@
 
 from urllib.parse import unquote_to_bytes
 
-from asgi_audit.keys import DeniedNames
-from asgi_audit.pseudonyms import REDACTED, Mask
-from asgi_audit.secretforms import SecretForms
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.pseudonyms import REDACTED, Mask
+from asgi_audit.redaction.secretforms import SecretForms
 
 
 class URLEncoded:

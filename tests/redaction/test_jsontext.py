@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.jsontext import JSONText
-from asgi_audit.keys import DeniedNames
-from asgi_audit.pseudonyms import redacted
-from asgi_audit.secretforms import SecretForms
+from asgi_audit.redaction.jsontext import JSONText
+from asgi_audit.redaction.keys import DeniedNames
+from asgi_audit.redaction.pseudonyms import redacted
+from asgi_audit.redaction.secretforms import SecretForms
 
 NAMES = DeniedNames()
 TEXT = JSONText(NAMES, SecretForms(NAMES, redacted), redacted)

@@ -16,8 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_audit.escape import split_cut
-from asgi_audit.pseudonyms import Pseudonyms
-from asgi_audit.redaction import Redactor
+from asgi_audit.redaction import Pseudonyms, Redactor
 
 clean = Redactor().value
 
@@ -151,9 +150,9 @@ def test_whatever_comes_out_is_plain_json(value: object) -> None:
         (object(), "<builtins.object>"),
         (Login, "<builtins.type>"),
         (1j, "<builtins.complex>"),
-        ([Liar()], ["<tests.test_values.Liar>"]),
+        ([Liar()], ["<tests.redaction.test_values.Liar>"]),
         (Nameless(), "<object>"),
-        (Broken(), "<tests.test_values.Broken>"),
+        (Broken(), "<tests.redaction.test_values.Broken>"),
         ((item for item in [1]), "<builtins.generator>"),
     ],
 )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.multipart import MultipartScanner
+from asgi_audit.redaction.multipart import MultipartScanner
 
 contents = st.lists(
     st.sampled_from([b"a", b"\r\n", b"--", b"--B", b"\r\n--", b"\r", b"\n", b"\x00\xff"]), max_size=8

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from asgi_audit import mediatype
-from asgi_audit.mediatype import MediaType
+from asgi_audit.redaction import mediatype
+from asgi_audit.redaction.mediatype import MediaType
 
 _LONGEST_HEADERS: Final = 8192
 _LONGEST_BOUNDARY: Final = 200  # RFC 2046 says 70; real clients have sent more
