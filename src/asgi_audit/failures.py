@@ -36,7 +36,10 @@ class Failures:
                 return
             self._logged[kind] = now
         said = "".join(f": {part}" for part in (None if error is None else _place(error), detail) if part)
-        logger.warning("%s%s (%d so far; said at most once a minute)", kind, said, count)
+        try:
+            logger.warning("%s%s (%d so far; said at most once a minute)", kind, said, count)
+        except Exception:  # noqa: BLE001, S110 - the application's log handlers: where would it be said?
+            pass
 
     def _renew(self) -> None:
         self._lock = threading.Lock()

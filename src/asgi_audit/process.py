@@ -4,6 +4,7 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 _at_fork: list["weakref.WeakMethod[Callable[[], None]]"] = []
 _at_exit: list["weakref.WeakMethod[Callable[[], None]]"] = []
@@ -20,7 +21,9 @@ def on_exit(method: Callable[[], None]) -> None:
 
 
 def _remember(methods: list["weakref.WeakMethod[Callable[[], None]]"], method: Callable[[], None]) -> None:
-    methods[:] = [each for each in methods if each() is not None]
+    for dead in [each for each in methods if each() is None]:
+        with suppress(ValueError):  # another thread has just removed it
+            methods.remove(dead)
     methods.append(weakref.WeakMethod(method))
 
 

@@ -23,6 +23,8 @@ from asgi_audit.rule import Level
 from asgi_audit.sinks import AnySink, name_sinks
 from asgi_audit.waiting import in_thread
 
+_LONGEST_ERROR = 500  # characters of what a sink says
+
 
 class AuditTrail:
     """Records what has happened, and delivers it to every sink. Thread-safe; works in any event loop and in none.
@@ -54,9 +56,8 @@ class AuditTrail:
         self._journal = journal
         self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
-        self._outbox = Outbox(
-            named, journal, delivery, Mishaps(self._failures, self._losses, rejects), self._factory.own
-        )
+        mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
+        self._outbox = Outbox(named, journal, delivery, mishaps, self._factory.own)
 
     def event(
         self,

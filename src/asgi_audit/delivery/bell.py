@@ -14,7 +14,8 @@ class Bell:
     """Wakes lanes, and those who wait for them; all that is not a coroutine is for other threads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.closing = False
+        self.closing = False  # end when nothing is pending
+        self.over = False  # end now
         self._loop = loop
         self._asleep = False
         self._news = asyncio.Event()
@@ -42,6 +43,11 @@ class Bell:
         self.hurry()
         self._call(self._spread_news)
 
+    def end(self) -> None:
+        """Stop, whatever is pending."""
+        self.over = True
+        self.hurry()
+
     def announce(self) -> None:
         """A lane has got further."""
         with self._progress:
@@ -64,11 +70,16 @@ class Bell:
         if not self._hurried:
             await self.pause(seconds)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, at most until somebody begins to wait for us."""
-        with suppress(TimeoutError):
+    async def pause(self, seconds: float) -> bool:
+        """Wait, at most until somebody begins to wait for us; say whether somebody does."""
+        if self.over:
+            return True
+        try:
             async with asyncio.timeout(seconds):
                 await self._nudge.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _spread_news(self) -> None:
         news, self._news = self._news, asyncio.Event()

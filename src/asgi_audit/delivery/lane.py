@@ -1,11 +1,10 @@
 """One sink's own reader of the journal: batch, attempt, retry, acknowledge.
 
-Rule 1: never two calls into a sink at a time, however long one hangs; a call past its deadline is cancelled and then
-waited for.
+Rule 1: never two calls into a sink at a time, however long one hangs; a call past its deadline has failed, is
+        cancelled, and is then waited for. If it returns after all, its records are stored.
 Rule 2: a batch is acknowledged only when the sink has returned.
-Rule 3: what the sink rejects is searched for by halving the batch; only the record that is rejected alone, and whose
-stub is
-accepted, is set aside. If every record of a batch is rejected, nothing can be told of them: that is an outage.
+Rule 3: what the sink rejects is searched for by halving the batch. A record that is rejected alone is set aside once a
+        stub has taken its place. If the sink takes neither stub nor neighbour, it is not the record: that is an outage.
 """
 
 import asyncio
@@ -17,13 +16,18 @@ from asgi_audit.delivery.mishaps import Mishaps
 from asgi_audit.delivery.options import Delivery
 from asgi_audit.delivery.rejects import stub
 from asgi_audit.errors import RecordRejected
+from asgi_audit.health import SinkStats
 from asgi_audit.journal import Journal
 from asgi_audit.record import Record
 from asgi_audit.sinks.base import Sink
 
 
+class _DeadlineMissed(Exception):  # noqa: N818 - as the other errors are named
+    """The call into the sink has failed, and that has been said."""
+
+
 class Lane:
-    """Delivers the journal to one sink. It runs in the delivery thread; the counters may be read from anywhere."""
+    """Delivers the journal to one sink. It runs in the delivery thread; the counts may be read from anywhere."""
 
     def __init__(
         self,
@@ -44,22 +48,48 @@ class Lane:
         self._mishaps = mishaps
         self._progressed = progressed
         self._backoff = Backoff(options.retry_first, options.retry_most)
-        self._limit = options.batch_size
         self._opened = False
+        self._call: asyncio.Task[None] | None = None
+        self._stubs: dict[str, Record] = {}  # of this batch, by the ids that they share with what they stand for
+
+    def pending(self) -> bool:
+        """Whether there is something to deliver."""
+        progress = self._journal.progress(self.name)
+        return progress.acknowledged < progress.position
+
+    def stats(self, refused: int) -> SinkStats:
+        """The lane's counts, with those of the records that the journal did not take."""
+        progress = self._journal.progress(self.name)
+        return SinkStats(
+            name=self.name,
+            accepted=progress.position + progress.held + refused,
+            delivered=progress.delivered,
+            pending=progress.pending,
+            lost=progress.given_up + refused,
+            rejected=self.rejected,
+            failed_attempts=self.failed_attempts,
+            last_error=self.last_error,
+        )
 
     async def run(self, bell: Bell) -> None:
-        """Deliver until the bell says that it is over and nothing is pending."""
-        while True:
-            if not self._pending():
+        """Deliver until the bell says that it is over."""
+        while not bell.over:
+            if not self.pending():
                 if bell.closing:
                     return
-                await bell.wait_for_records(self._pending)
+                await bell.wait_for_records(self.pending)
                 await bell.gather(self._options.linger)
             elif await self._attempt():
                 self._progressed()
+                bell.ring()  # the other lanes, if that has left something to say
                 bell.announce()
-            else:
-                await bell.pause(self._backoff.next())
+            elif await bell.pause(self._backoff.next()):
+                self._backoff.reset()
+
+    def interrupt(self) -> None:
+        """Cancel the call into the sink that is going on, if one is."""
+        if self._call is not None:
+            self._call.cancel()
 
     async def close(self) -> None:
         """Close the sink, if it was ever opened."""
@@ -67,26 +97,26 @@ class Lane:
             self._opened = False
             try:
                 await self._bounded(self._sink.close())
-            except Exception as error:  # noqa: BLE001 - a sink may raise anything, and this is its end
+            except _DeadlineMissed:
+                pass
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything
                 self._fail(error)
-
-    def _pending(self) -> bool:
-        progress = self._journal.progress(self.name)
-        return progress.acknowledged < progress.position
 
     async def _attempt(self) -> bool:
         try:
             if not self._opened:
                 await self._bounded(self._sink.open())
                 self._opened = True
-            batch = self._journal.read(self.name, self._limit)
-            await self._store(batch.records)
-        except Exception as error:  # noqa: BLE001 - a sink may raise anything; it will be tried again
+            batch = self._journal.read(self.name, self._options.batch_size)
+            await self._store([self._stubs.get(record.id, record) for record in batch.records])
+            self._journal.acknowledge(self.name, batch.position)
+        except _DeadlineMissed:
+            return False
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything
             self._fail(error)
             return False
-        self._journal.acknowledge(self.name, batch.position)
+        self._stubs.clear()
         self.last_error = None
-        self._limit = min(self._limit * 2, self._options.batch_size)
         self._backoff.reset()
         return True
 
@@ -95,11 +125,8 @@ class Lane:
             await self._bounded(self._sink.write(records))
         except RecordRejected as rejection:
             culprits = [(records[0], rejection)] if len(records) == 1 else await self._search(records)
-            if len(culprits) == len(records) > 1:
-                self._limit = 1  # one at a time, a stub will tell whether it is the records or the sink
-                raise
             for record, reason in culprits:
-                await self._replace(record, reason.reason)
+                await self._replace(record, self._mishaps.redact(reason.reason), len(culprits) < len(records))
 
     async def _search(self, records: Sequence[Record]) -> list[tuple[Record, RecordRejected]]:
         """Store what can be stored; return what was rejected alone."""
@@ -116,34 +143,43 @@ class Lane:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
         return culprits
 
-    async def _replace(self, record: Record, reason: str) -> None:
-        await self._bounded(self._sink.write([stub(record, reason)]))
-        self.rejected += 1
+    async def _replace(self, record: Record, reason: str, neighbour_accepted: bool) -> None:
+        replacement = stub(record, reason)
         try:
-            self._mishaps.rejects.set_aside(self.name, record, reason)
-        except OSError as error:
-            self._mishaps.losses.add(
-                f"rejected by the sink, and {self._mishaps.rejects.path} can't be written", sink=self.name
-            )
-            self._mishaps.failures.note("a rejected record could not be set aside", error)
-        else:
-            self._mishaps.failures.note(
-                f"sink {self.name} rejected a record", detail=f"set aside in {self._mishaps.rejects.path}"
-            )
+            await self._bounded(self._sink.write([replacement]))
+        except RecordRejected:
+            if not neighbour_accepted:
+                raise
+            self._mishaps.losses.add("rejected by the sink, and so was a stub in its place", sink=self.name)
+        if record.id not in self._stubs:  # else this is another attempt at the batch
+            self._stubs[record.id] = replacement
+            self.rejected += 1
+            self._mishaps.set_aside(self.name, record, reason)
 
     async def _bounded(self, work: Awaitable[None]) -> None:
-        """Wait for the sink, past the deadline only for it to heed its cancellation."""
-        task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait({task}, timeout=self._options.deadline)
-        if not done:
-            self.last_error = f"no answer within {self._options.deadline:g} s"
-            task.cancel()
-            await asyncio.wait({task})
-        if task.cancelled():
-            raise TimeoutError(self.last_error or "the sink gave up by itself")
-        task.result()
+        """Wait for the sink; past the deadline only for it to heed its cancellation."""
+        self._call = call = asyncio.ensure_future(_contained(work))
+        await asyncio.wait({call}, timeout=self._options.deadline)
+        if late := not call.done():
+            self._fail(TimeoutError(f"no answer within {self._options.deadline:g} s"))  # now, for it may never end
+            call.cancel()
+            await asyncio.wait({call})
+        self._call = None
+        if late and (call.cancelled() or not isinstance(call.exception(), RecordRejected | None)):
+            raise _DeadlineMissed
+        if call.cancelled():
+            raise TimeoutError("the call was cancelled")
+        call.result()
 
     def _fail(self, error: Exception) -> None:
         self.failed_attempts += 1
-        self.last_error = f"{type(error).__name__}: {error}"[:500]
+        self.last_error = self._mishaps.describe(error)
         self._mishaps.failures.note(f"sink {self.name} failed", error, self.last_error)
+
+
+async def _contained(work: Awaitable[None]) -> None:
+    """Keep what would end the thread, with every other sink's lane, from doing so."""
+    try:
+        await work
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError(f"the sink raised {type(error).__name__}") from error

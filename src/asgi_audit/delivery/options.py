@@ -26,7 +26,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         if self.batch_size < 1:
             raise ConfigurationError("batch_size", self.batch_size, "give at least 1")
         for name in ("deadline", "retry_first", "retry_most"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ConfigurationError(name, getattr(self, name), "give a time above 0, in seconds")
-        if self.linger < 0:
+        if self.retry_most < self.retry_first:
+            raise ConfigurationError("retry_most", self.retry_most, f"give at least retry_first={self.retry_first}")
+        if not self.linger >= 0:
             raise ConfigurationError("linger", self.linger, "give 0 or more seconds")

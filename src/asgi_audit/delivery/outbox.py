@@ -5,20 +5,18 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 from asgi_audit import process
+from asgi_audit.delivery.declaration import Declaration, MakeOwn
 from asgi_audit.delivery.lane import Lane
 from asgi_audit.delivery.mishaps import Mishaps
 from asgi_audit.delivery.options import Delivery
 from asgi_audit.delivery.worker import Worker, delivering
 from asgi_audit.errors import FlushTimeout, JournalFull
-from asgi_audit.health import SinkStats, Stats
+from asgi_audit.health import Stats
 from asgi_audit.journal import Journal
 from asgi_audit.record import Kind, Record
 from asgi_audit.sinks import Sink
-
-MakeOwn: TypeAlias = Callable[[Kind, dict[str, Any]], Record]
 
 _EXIT_SECONDS = 5.0
 
@@ -28,7 +26,6 @@ class Outbox:
 
     _lanes: list[Lane]
     _worker: Worker | None
-    _declared: dict[str, int]
 
     def __init__(
         self, sinks: dict[str, Sink], journal: Journal, options: Delivery, mishaps: Mishaps, make_own: MakeOwn
@@ -39,6 +36,7 @@ class Outbox:
         self._mishaps = mishaps
         self._make_own = make_own
         self._inherited: list[Worker | None] = []
+        journal.attach(list(sinks))
         self._set_up()
         process.on_fork(self._renew)
         process.on_exit(self._leave)
@@ -46,7 +44,7 @@ class Outbox:
     @property
     def running(self) -> bool:
         """Whether there is nothing to run, or it runs."""
-        return self._worker is None or self._worker.alive
+        return self._worker is None or not self._worker.ended or self._worker.bell.closing
 
     def put(self, record: Record) -> None:
         """Take a record for delivery."""
@@ -58,25 +56,33 @@ class Outbox:
         self.open()  # again, for a close that came between the two would leave the record undelivered
 
     def hold(self, record: Record) -> None:
-        """Keep a provisional record, for want of a final one with the same id."""
-        self.open()
-        self._journal.hold(record)
+        """Keep a provisional record, for want of a final one with the same id. Raises if there is no room for it."""
+        if not delivering.get():
+            self.open()
+            self._journal.hold(record)
 
     def open(self) -> None:
         """See to it that the thread runs, and is awake."""
-        if self._worker is None:
+        worker = self._worker
+        if worker is None or worker.ended:
             with self._lock:
-                if self._worker is None:
-                    self._start()
-        if (worker := self._worker) is not None:
+                worker = self._worker
+                if worker is None or worker.ended:
+                    worker = self._worker = self._start()
+        if worker is not None:
             worker.bell.ring()
 
     def flush(self, timeout: float) -> None:
         """Block until all that was put before is stored by every sink; raises `FlushTimeout`."""
+        if self._called_by_sink():
+            return
         deadline = time.monotonic() + timeout
+        self._declare()
         if self._pending():
             self.open()
         if (worker := self._worker) is None:
+            if pending := self._pending():
+                raise FlushTimeout(timeout, pending)
             return
         held = self._journal.held()
         worker.bell.hurry()
@@ -91,51 +97,51 @@ class Outbox:
 
     def close(self, timeout: float) -> None:
         """Deliver for at most `timeout` seconds, close the sinks, end the thread. What is left is logged, and kept."""
-        with self._lock:
-            worker, self._worker = self._worker, None
-            if worker is None:
-                return
-            self._guarded(self._journal.promote)
-            self._append(self._make_own(Kind.CLOSE, {"records": self._journal.progress(self._lanes[0].name).position}))
-        worker.stop(timeout)
+        if self._called_by_sink():
+            return
+        with self._closing:
+            with self._lock:
+                if (worker := self._worker) is None:
+                    return
+                self._declare()
+                self._guarded(self._journal.promote)
+                self._announced = False
+                self._append(self._make_own(Kind.CLOSE, {"records": self._position()}))
+                end = self._position()
+            worker.stop(timeout)
+            # Until it has ended, no other may begin: two would call one sink at a time.
+            with self._lock:
+                if worker.ended:
+                    self._worker = None
         if pending := self._pending():
             self._mishaps.failures.note("closed before all was delivered", detail=str(FlushTimeout(timeout, pending)))
+            if self._position() > end:  # what was put meanwhile opens it again
+                self.open()
 
     def stats(self, failures: dict[str, int]) -> Stats:
         """The counts of all lanes."""
         refused = self._mishaps.losses.total()
-        sinks = []
-        for lane in self._lanes:
-            progress = self._journal.progress(lane.name)
-            sinks.append(
-                SinkStats(
-                    name=lane.name,
-                    accepted=progress.position + progress.held + refused,
-                    delivered=progress.acknowledged - progress.given_up,
-                    pending=progress.pending,
-                    lost=progress.given_up + refused,
-                    rejected=lane.rejected,
-                    failed_attempts=lane.failed_attempts,
-                    last_error=lane.last_error,
-                )
-            )
-        undeclared = self._mishaps.losses.undeclared() + sum(self._given_up().values())
+        sinks = [lane.stats(refused) for lane in self._lanes]
         return Stats(
             writer=self._journal.writer,
             accepted=sinks[0].accepted,
-            undeclared=undeclared,
+            undeclared=self._declaration.undeclared(),
             sinks=sinks,
             failures=failures,
         )
 
-    def _start(self) -> None:
-        self._append(
-            self._make_own(Kind.OPEN, {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)})
-        )
+    def _start(self) -> Worker | None:
+        if not self._announced:
+            self._announced = True
+            about = {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)}
+            self._append(self._make_own(Kind.OPEN, about))
         try:
-            self._worker = Worker(self._lanes)
-        except RuntimeError as error:  # no more threads, or the interpreter is about to end
+            worker = Worker(self._lanes)
+            worker.start()
+        except (RuntimeError, OSError) as error:  # no more threads or files, or the interpreter is about to end
             self._mishaps.failures.note("the delivery thread could not be started", error)
+            return None
+        return worker
 
     def _append(self, record: Record) -> None:
         self._guarded(lambda: self._journal.append(record))
@@ -150,28 +156,19 @@ class Outbox:
             self._mishaps.losses.add("the journal failed")
             self._mishaps.failures.note("the journal failed: records are lost", error)
 
-    def _declare(self) -> None:
-        """Say in the trail what was lost, as soon as there is room to say it."""
-        for sink, count in self._given_up().items():
-            self._declared[sink] += count
-            self._mishaps.losses.add("the sink was too far behind", count, sink)
-        for loss, count in self._mishaps.losses.take().items():
-            about = {"sink": loss.sink} if loss.sink else {}
-            try:
-                self._journal.append(self._make_own(Kind.LOSS, {"records": count, "reason": loss.reason, **about}))
-            except Exception:  # noqa: BLE001 - the failure that lost the records has been noted
-                self._mishaps.losses.give_back(loss, count)
-        if self._worker is not None:
-            self._worker.bell.ring()
+    def _called_by_sink(self) -> bool:
+        if delivering.get():
+            self._mishaps.failures.note("a sink wanted to wait for its own delivery")
+        return delivering.get()
 
-    def _given_up(self) -> dict[str, int]:
-        counts = {
-            lane.name: self._journal.progress(lane.name).given_up - self._declared[lane.name] for lane in self._lanes
-        }
-        return {sink: count for sink, count in counts.items() if count}
+    def _declare(self) -> None:
+        self._declaration.declare()
 
     def _reached(self, target: int) -> bool:
         return all(self._journal.progress(lane.name).acknowledged >= target for lane in self._lanes)
+
+    def _position(self) -> int:
+        return self._journal.progress(self._lanes[0].name).position
 
     def _pending(self) -> dict[str, int]:
         counts = {lane.name: self._journal.progress(lane.name).pending for lane in self._lanes}
@@ -179,9 +176,11 @@ class Outbox:
 
     def _set_up(self) -> None:
         self._lock = threading.Lock()
-        self._worker = None
-        self._journal.attach(list(self._sinks))
-        self._declared = dict.fromkeys(self._sinks, 0)
+        self._closing = threading.Lock()
+        self._worker: Worker | None = None
+        self._announced = False  # whether a record of the opening stands at the beginning
+        self._declaration = Declaration(self._journal, list(self._sinks), self._mishaps.losses, self._make_own)
+        # While the thread runs, its lanes keep the outbox alive: a trail that was dropped is still emptied at exit.
         self._lanes = [
             Lane(name, sink, self._journal, self._options, self._mishaps, self._declare)
             for name, sink in self._sinks.items()

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
 from asgi_audit.record import Record, encode
+from asgi_audit.sinks.lines import append_lines
 
 
 class Rejects:
@@ -18,20 +20,19 @@ class Rejects:
         """Append the record; raises `OSError` if it can't be written."""
         entry = {"sink": sink, "reason": reason, "record": msgspec.Raw(encode(record))}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, msgspec.json.encode(entry) + b"\n")
 
 
 def default_path(primary: str, service: str | None) -> Path:
-    """Beside the primary sink's SQLite file, else in the user's state directory (XDG Base Directory)."""
+    """Beside the primary sink's SQLite file, else in the user's state directory (XDG)."""
     scheme, separator, file = primary.partition(":///")
     if separator and scheme == "sqlite" and file and not file.startswith((":", "file:")):
         return Path(f"{file}.rejected.jsonl").absolute()
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state, "asgi-audit", service or "default", "rejected.jsonl")
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:  # a container's user may have no home
+        return Path("asgi-audit-rejected.jsonl").absolute()
+    return Path(state, "asgi-audit", quote(service or "default", safe=""), "rejected.jsonl")
 
 
 def stub(record: Record, reason: str) -> Record:

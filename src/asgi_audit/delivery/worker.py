@@ -19,43 +19,61 @@ _LAST_MOMENT = 1.0  # seconds for cancelled sinks to let go
 
 
 class Worker:
-    """Runs the lanes in a thread. Made running; `stop` ends it for good."""
+    """Runs the lanes in a thread, from `start` until `stop`; for one time only."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.ended = False
         self._lanes = lanes
         self._loop = asyncio.new_event_loop()
-        self._main: asyncio.Task[None] | None = None
         self.bell = Bell(self._loop)
         # A context of its own: the request that happens to start the thread must not be current in it for ever.
         self._thread = threading.Thread(
             target=contextvars.Context().run, args=(self._run,), name="asgi-audit", daemon=True
         )
-        self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+    def start(self) -> None:
+        """Start the thread; raises `RuntimeError` if there can't be one."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._loop.close()
+            raise
 
     def stop(self, timeout: float) -> None:
-        """Deliver what is pending, for at most `timeout` seconds; then close the sinks and end the thread."""
+        """Deliver what is pending, for at most `timeout` seconds; then close the sinks and end the thread.
+
+        A sink that holds on even when it is cancelled keeps the thread until it lets go.
+        """
         self.bell.close()
         self._thread.join(timeout)
-        if self._thread.is_alive() and self._main is not None:
-            self._loop.call_soon_threadsafe(self._main.cancel)
+        if not self.ended:
+            try:
+                self._loop.call_soon_threadsafe(self._interrupt)
+            except RuntimeError:  # it has ended just now
+                return
             self._thread.join(_LAST_MOMENT)
+
+    def _interrupt(self) -> None:
+        self.bell.end()
+        for lane in self._lanes:
+            lane.interrupt()
 
     def _run(self) -> None:
         delivering.set(True)
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._deliver())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._deliver())
+        finally:
+            self.ended = True
 
     async def _deliver(self) -> None:
-        self._main = asyncio.current_task()
-        lanes = [asyncio.create_task(lane.run(self.bell)) for lane in self._lanes]
         try:
-            await asyncio.gather(*lanes)
-        except asyncio.CancelledError:
-            pass  # out of time: what is left stays in the journal
+            await self._run_lanes()
+            # One lane's last batch may leave something to say that concerns those which were ready before.
+            while not self.bell.over and any(lane.pending() for lane in self._lanes):
+                await self._run_lanes()
         finally:
             await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    async def _run_lanes(self) -> None:
+        await asyncio.gather(*(lane.run(self.bell) for lane in self._lanes))

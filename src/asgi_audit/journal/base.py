@@ -14,20 +14,23 @@ class Batch(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a lane has come, in records since the writer began: all it should have = acknowledged + pending.
+    """How far a lane has come, in records since the writer began.
 
-    `given_up` of those acknowledged it has never seen: they made room for others.
+    The lane is done with all that stands before `acknowledged`. Of the records before `position` it has stored
+    `delivered`, and never will store `given_up`: they made room for others. `held` ones are provisional, and have no
+    position yet.
     """
 
     position: int
     acknowledged: int
+    delivered: int
     given_up: int
     held: int
 
     @property
     def pending(self) -> int:
         """Records that the lane has yet to store, those included that are still provisional."""
-        return self.position - self.acknowledged + self.held
+        return self.position + self.held - self.delivered - self.given_up
 
 
 class Journal(Protocol):
@@ -41,22 +44,34 @@ class Journal(Protocol):
     durable: bool
 
     def attach(self, lanes: Sequence[str]) -> None:
-        """Name those who read, before anything else; the first is the primary one, for which nothing is given up."""
+        """Name those who read, before anything else; the first is the primary one, for which nothing is ever given up.
+
+        Once only: a journal serves one trail, and another one's `attach` raises `ConfigurationError`.
+        """
 
     def append(self, record: Record) -> None:
-        """Take the record and give it the next `seq`; one held under its id is forgotten. Raises `JournalFull`."""
+        """Take the record and give it the next `seq`; one held under its id is forgotten.
+
+        If there is no room, the held one takes its place; if none is held, `JournalFull` is raised.
+        """
 
     def hold(self, record: Record) -> None:
-        """Keep a provisional record until `append` takes the final one, with the same id, or `promote` makes do."""
+        """Keep a provisional record until `append` takes the final one, or `promote` makes do. Raises `JournalFull`."""
 
     def promote(self) -> None:
-        """Append what is still held: its requests will not end any more."""
+        """Append what is still held: its requests will not end any more. What is held has room, so this succeeds.
+
+        A request that ends all the same has its record already: `append` drops the final one.
+        """
 
     def held(self) -> frozenset[str]:
         """The ids of the provisional records."""
 
     def read(self, lane: str, limit: int) -> Batch:
-        """The records after the lane's last acknowledged one, at most `limit`; none if there are none."""
+        """The records after the lane's last acknowledged one, at most `limit`; none if there are none.
+
+        Records that the lane has read count as given up only when it comes to read them again and they are gone.
+        """
 
     def acknowledge(self, lane: str, position: int) -> None:
         """The lane has stored everything before `position`."""

@@ -1,4 +1,4 @@
-"""A journal in memory: for tests, and wherever a dying process may take its last records with it."""
+"""A journal in memory: for tests, read-only file systems, and wherever a process may take its last records with it."""
 
 import os
 import threading
@@ -9,9 +9,28 @@ import msgspec
 
 from asgi_audit.errors import ConfigurationError, JournalFull
 from asgi_audit.journal.base import Batch, Progress
-from asgi_audit.record import Record, decode, encode
+from asgi_audit.journal.entry import read_entry
+from asgi_audit.record import Record, encode
 
 _ENTRY_OVERHEAD: Final = 41  # a bytes object's header and its place in the list
+_LEAST_BYTES: Final = 16 * 2**10  # an eighth of it must hold a few loss records
+_COMPACT_AFTER: Final = 1024  # entries
+
+
+class _Reader:
+    """One lane's place. What lies between `acknowledged` and `handed` is on its way to the sink."""
+
+    __slots__ = ("acknowledged", "given_up", "handed")
+
+    def __init__(self) -> None:
+        self.acknowledged = self.handed = self.given_up = 0
+
+    def skip(self, first: int) -> None:
+        """Nothing is on its way: what is no longer there is given up."""
+        if self.acknowledged < first:
+            self.given_up += first - self.acknowledged
+            self.acknowledged = first
+        self.handed = self.acknowledged
 
 
 class MemoryJournal:
@@ -23,8 +42,8 @@ class MemoryJournal:
     durable = False
 
     def __init__(self, *, max_bytes: int = 64 * 2**20) -> None:
-        if max_bytes < 1:
-            raise ConfigurationError("max_bytes", max_bytes, "give the journal some room, as in max_bytes=64 * 2**20")
+        if max_bytes < _LEAST_BYTES:
+            raise ConfigurationError("max_bytes", max_bytes, f"give the journal some room, at least {_LEAST_BYTES}")
         self._max_bytes = max_bytes
         self._lanes: tuple[str, ...] = ()
         self.renew()
@@ -33,40 +52,53 @@ class MemoryJournal:
         """Become a new, empty writer."""
         self.writer = os.urandom(16).hex()
         self._lock = threading.Lock()
-        self._entries: list[bytes] = []
-        self._first = 0  # the position of the first entry
+        self._entries: list[bytes] = []  # those before the first one are empty
+        self._base = 0  # the position of the list's beginning
+        self._first = 0  # the position of the first entry that is still there
         self._bytes = 0
-        self._held: dict[str, Record] = {}
-        self._cursors = dict.fromkeys(self._lanes, 0)
-        self._given_up = dict.fromkeys(self._lanes, 0)
+        self._held: dict[str, bytes] = {}
+        self._promoted: set[str] = set()
+        self._readers = {lane: _Reader() for lane in self._lanes}
 
     def attach(self, lanes: Sequence[str]) -> None:
         """Name those who read; the first is the primary one."""
+        if self._lanes:
+            raise ConfigurationError("journal", self, "a journal serves one trail; give each trail its own")
         self._lanes = tuple(lanes)
         self.renew()
 
     def append(self, record: Record) -> None:
-        """Take the record, or raise `JournalFull`."""
+        """Take the record, or the one held under its id, or raise `JournalFull`."""
         entry = encode(record)
-        size = len(entry) + _ENTRY_OVERHEAD
         with self._lock:
-            if self._bytes + size > self._max_bytes:
-                self._make_room(size)
-            self._held.pop(record.id, None)
+            if record.id in self._promoted:
+                return
+            held = self._held.pop(record.id, None)
+            if held is not None:
+                self._bytes -= _size(held)
+            try:
+                self._reserve(_size(entry))
+            except JournalFull:
+                if held is None:
+                    raise
+                entry = held
+                self._bytes += _size(held)
             self._entries.append(entry)
-            self._bytes += size
 
     def hold(self, record: Record) -> None:
         """Keep a provisional record until the final one comes."""
+        entry = encode(record)
         with self._lock:
-            self._held[record.id] = record
+            self._reserve(_size(entry))
+            self._bytes -= _size(self._held[record.id]) if record.id in self._held else 0
+            self._held[record.id] = entry
 
     def promote(self) -> None:
         """Append what is still held."""
         with self._lock:
-            held = list(self._held.values())
-        for record in held:
-            self.append(record)
+            self._entries += self._held.values()
+            self._promoted |= self._held.keys()
+            self._held.clear()
 
     def held(self) -> frozenset[str]:
         """The ids of the provisional records."""
@@ -76,10 +108,13 @@ class MemoryJournal:
     def read(self, lane: str, limit: int) -> Batch:
         """The lane's next records, at most `limit`."""
         with self._lock:
-            start = self._cursors[lane]
-            entries = self._entries[start - self._first : start - self._first + limit]
+            reader = self._readers[lane]
+            reader.skip(self._first)
+            start = reader.acknowledged
+            entries = self._entries[start - self._base : start - self._base + limit]
+            reader.handed = start + len(entries)
         records = [
-            msgspec.structs.replace(decode(entry), writer=self.writer, seq=seq)
+            msgspec.structs.replace(read_entry(entry), writer=self.writer, seq=seq)
             for seq, entry in enumerate(entries, start)
         ]
         return Batch(records, start + len(records))
@@ -87,34 +122,51 @@ class MemoryJournal:
     def acknowledge(self, lane: str, position: int) -> None:
         """The lane has stored everything before `position`."""
         with self._lock:
-            self._cursors[lane] = max(self._cursors[lane], position)
-            self._forget(min(self._cursors.values()))
+            reader = self._readers[lane]
+            reader.acknowledged = max(reader.acknowledged, position)
+            reader.skip(self._first)
+            self._forget(min(reader.acknowledged for reader in self._readers.values()))
 
     def progress(self, lane: str) -> Progress:
         """How far the lane has come."""
         with self._lock:
-            position = self._first + len(self._entries)
-            return Progress(position, self._cursors[lane], self._given_up[lane], len(self._held))
-
-    def _make_room(self, size: int) -> None:
-        """Let lanes behind the primary one give up their oldest records, as many as needed."""
-        done = self._cursors[self._lanes[0]]
-        end, room = self._first, self._max_bytes - self._bytes
-        while room < size and end < done:
-            room += len(self._entries[end - self._first]) + _ENTRY_OVERHEAD
-            end += 1
-        if room < size:
-            raise JournalFull(
-                f"the journal's {self._max_bytes} bytes are used up by records that wait for {self._lanes[0]}"
+            reader = self._readers[lane]
+            gone = max(0, self._first - reader.handed)  # behind what is on its way
+            return Progress(
+                position=self._base + len(self._entries),
+                acknowledged=reader.acknowledged,
+                delivered=reader.acknowledged - reader.given_up,
+                given_up=reader.given_up + gone,
+                held=len(self._held),
             )
-        for lane, cursor in self._cursors.items():
-            if cursor < end:
-                self._given_up[lane] += end - cursor
-                self._cursors[lane] = end
-        self._forget(end)
+
+    def _reserve(self, size: int) -> None:
+        """Take up so many bytes. If need be, lanes behind the primary one give up their oldest records.
+
+        They give up an eighth of the journal at once: then one loss record tells of many, and has room itself.
+        """
+        room = self._max_bytes - self._bytes
+        if room < size:
+            done = self._readers[self._lanes[0]].acknowledged
+            end = self._first
+            while room < max(size, self._max_bytes // 8) and end < done:
+                room += _size(self._entries[end - self._base])
+                end += 1
+            if room < size:
+                raise JournalFull(f"{self._max_bytes} bytes of records wait for {self._lanes[0]}")
+            self._forget(end)
+        self._bytes += size
 
     def _forget(self, position: int) -> None:
-        gone = position - self._first
-        self._bytes -= sum(map(len, self._entries[:gone])) + gone * _ENTRY_OVERHEAD
-        del self._entries[:gone]
-        self._first = position
+        for at in range(self._first - self._base, position - self._base):
+            self._bytes -= _size(self._entries[at])
+            self._entries[at] = b""
+        self._first = max(self._first, position)
+        # Now and then only: to cut off a list's head moves all the rest.
+        if (gone := self._first - self._base) > max(_COMPACT_AFTER, len(self._entries) // 2):
+            del self._entries[:gone]
+            self._base = self._first
+
+
+def _size(entry: bytes) -> int:
+    return len(entry) + _ENTRY_OVERHEAD

@@ -46,6 +46,8 @@ def name_sinks(given: Sequence[AnySink]) -> dict[str, Sink]:
         number = 2
         while name in named:
             name, number = f"{base} #{number}", number + 1
+        if any(sink is other for other in named.values()):
+            raise ConfigurationError("sinks", sink, "it is given twice; two lanes would write to it at once")
         named[name] = sink
     return named
 

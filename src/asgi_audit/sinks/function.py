@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from asgi_audit.record import Record
 from asgi_audit.sinks.thread import OwnThread
@@ -22,7 +22,7 @@ class FunctionSink:
         call = getattr(function, "__call__", function)  # noqa: B004 - for objects whose __call__ is a coroutine function
         self._blocking = not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call))
         where = function if hasattr(function, "__qualname__") else type(function)
-        self.name = f"{where.__module__}.{where.__qualname__}"
+        self.name = ".".join(filter(None, (where.__module__, where.__qualname__)))  # a built-in has no module
 
     async def open(self) -> None:
         """Start the thread, if the function needs one."""
@@ -32,9 +32,11 @@ class FunctionSink:
     async def write(self, records: Sequence[Record]) -> None:
         """Call the function with the batch."""
         if self._blocking:
-            await self._thread.run(lambda: self._function(records))
+            result = await self._thread.run(lambda: self._function(records))
         else:
-            await cast("Awaitable[None]", self._function(records))
+            result = self._function(records)
+        if inspect.isawaitable(result):  # a plain function may return a coroutine, as a lambda does
+            await result
 
     async def close(self) -> None:
         """End the thread."""
