@@ -1,0 +1,161 @@
+"""Every example does what its docstring says: each is run as a user would run it, and its trail is read."""
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from asgi_audit import Outcome, Record
+from asgi_audit.sqlalchemy import AuditStore
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
+ADA = {"Authorization": "Bearer token-of-ada"}
+GRACE = {"Authorization": "Bearer token-of-grace"}
+
+
+@contextlib.contextmanager
+def running(directory: Path, *command: str, **environment: str) -> Iterator[str]:
+    """Run a server in `directory`, which gets the database; gives its URL. It is stopped as an operator would."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=directory,
+        env={**os.environ, "PORT": "0", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        said = ""
+        while (found := re.search(r"running on (http://[\d.:]+)", said)) is None:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        try:
+            yield found[1]
+        finally:
+            process.terminate()
+            process.stderr.read()
+
+
+def example(name: str) -> str:
+    """The path of an example."""
+    return str(EXAMPLES / name)
+
+
+def trail(directory: Path) -> list[Record]:
+    """What `asgi-audit log audit.db` shows after the example has run, oldest first."""
+
+    async def read() -> list[Record]:
+        async with AuditStore(f"sqlite:///{directory}/audit.db") as store:
+            found = [record async for record in store.query(oldest_first=True)]
+        return [record for record in found if record.kind in {"http", "event"}]
+
+    return asyncio.run(read())
+
+
+def line(record: Record) -> tuple[str | None, str, str | None, Outcome | None]:
+    """Who did what to what, and how it ended."""
+    actor = record.actor.id if record.actor else None
+    target = f"{record.targets[0].type}:{record.targets[0].id}" if record.targets else None
+    return actor, record.action, target, record.outcome
+
+
+def test_raw_asgi(tmp_path: Path) -> None:
+    """Without a framework, the application's own words are the action and the target."""
+    with running(tmp_path, example("raw_asgi.py")) as url:
+        httpx.put(f"{url}/notes/1", content=b"buy milk")
+        assert httpx.get(f"{url}/notes/1").text == "buy milk"
+        httpx.delete(f"{url}/notes/1")
+        httpx.delete(f"{url}/notes/1")
+    assert [line(record) for record in trail(tmp_path)] == [
+        (None, "note.write", "note:1", "success"),
+        (None, "note.delete", "note:1", "success"),
+        (None, "DELETE", None, "failed"),
+    ]
+
+
+def test_starlette(tmp_path: Path) -> None:
+    """The authenticated user is the actor, and the route's template the action."""
+    with running(tmp_path, example("starlette_app.py")) as url:
+        assert httpx.post(f"{url}/invoices/2026-117/approve", headers=ADA).status_code == 200
+        assert httpx.post(f"{url}/invoices/2026-117/approve").status_code == 403
+    action = "POST /invoices/{number}/approve"
+    approved, refused = trail(tmp_path)
+    assert [line(record) for record in [approved, refused]] == [
+        ("ada", action, "invoice:2026-117", "success"),
+        (None, action, None, "denied"),
+    ]
+    assert approved.actor is not None
+    assert approved.actor.source == "scope"
+
+
+def test_fastapi(tmp_path: Path) -> None:
+    """A change with its background task, a refusal, a sensitive read, and a caller whom nobody knows."""
+    with running(tmp_path, example("fastapi_app.py")) as url:
+        assert httpx.patch(f"{url}/projects/7", params={"name": "Apollo"}, headers=ADA).status_code == 200
+        assert httpx.delete(f"{url}/projects/7", headers=ADA).status_code == 403
+        assert httpx.get(f"{url}/payroll", headers=GRACE).status_code == 200
+        assert httpx.get(f"{url}/payroll").status_code in {401, 403}
+        assert httpx.get(f"{url}/docs").status_code == 200
+    renamed, announced, *others = trail(tmp_path)
+    assert [line(record) for record in [renamed, announced]] == [
+        ("42", "PATCH /projects/{project}", "project:7", "success"),
+        ("42", "project.announce", "project:7", None),
+    ]
+    assert renamed.data == {"before": "Gemini", "after": "Apollo"}
+    assert announced.parent == renamed.id
+    assert [line(record) for record in others] == [
+        ("42", "DELETE /projects/{project}", None, "denied"),
+        ("43", "payroll.read", None, "success"),
+        (None, "GET /payroll", None, "denied"),
+    ]
+    assert {record.service for record in trail(tmp_path)} == {"projects"}
+
+
+def test_custom_sink(tmp_path: Path) -> None:
+    """The collector gets what SQLite gets; what it did not answer is sent again."""
+    collector = ["-m", "uvicorn", "custom_sink:collector", "--app-dir", str(EXAMPLES), "--port", "0"]
+    with running(tmp_path, *collector) as address:
+        with running(tmp_path, example("custom_sink.py"), COLLECTOR=f"{address}/records") as url:
+            assert httpx.post(f"{url}/orders").status_code == 201
+        collected = httpx.get(f"{address}/records").json()
+    (order,) = trail(tmp_path)
+    assert order.action == "POST /orders"
+    assert order.id in {record["id"] for record in collected}
+
+
+def test_custom_sink_without_its_collector(tmp_path: Path) -> None:
+    """Nobody who orders waits for a collector that is not there, and SQLite has the record."""
+    with running(tmp_path, example("custom_sink.py"), COLLECTOR="http://127.0.0.1:9/records") as url:
+        assert httpx.post(f"{url}/orders").status_code == 201
+    assert [record.action for record in trail(tmp_path)] == ["POST /orders"]
+
+
+def test_background_job(tmp_path: Path) -> None:
+    """The script acts as the job, and prints what it has put on record."""
+    command = [sys.executable, example("background_job.py")]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert [line(record) for record in trail(tmp_path)] == [
+        ("nightly-import", "customer.import", "customer:17", "success"),
+        ("nightly-import", "customer.import", "customer:18", "failed"),
+        ("nightly-import", "customer.import", "customer:19", "success"),
+    ]
+    assert [line.split(" ", 1)[1] for line in printed.splitlines()] == [
+        "customer.import 17: success",
+        "customer.import 18: failed",
+        "customer.import 19: success",
+    ]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_example_is_tested(name: str) -> None:
+    """No example lies beside this file without a test that runs it."""
+    assert f'example("{name}")' in Path(__file__).read_text(encoding="utf-8")
