@@ -1,0 +1,54 @@
+"""Any other database, through SQLAlchemy Core: slower, and with the privilege to read."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import RecordRejected
+from ..record import Record
+from .rows import Row, build
+from .schema import COLUMNS, records
+from .writer import SequenceConflict
+
+
+class PortableWriter:
+    """Writes through SQLAlchemy's own insert."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def prepare(self) -> None:
+        """Nothing to set up."""
+
+    async def write(self, batch: Sequence[Record]) -> None:
+        """Insert in one transaction, or row by row in savepoints if some are already stored."""
+        rows = [_adapt(build(record)) for record in batch]
+        try:
+            async with self._connection.begin():
+                try:
+                    async with self._connection.begin_nested():
+                        await self._connection.execute(records.insert(), rows)
+                except IntegrityError:
+                    for row in rows:
+                        await self._insert(row)
+        except DataError as error:
+            raise RecordRejected(f"a value does not fit its column ({type(error.orig).__name__})") from None
+
+    async def _insert(self, row: dict[str, Any]) -> None:
+        try:
+            async with self._connection.begin_nested():
+                await self._connection.execute(records.insert(), row)
+        except IntegrityError:
+            stored = sa.select(records.c.id).where(records.c.id == row["id"])
+            if await self._connection.scalar(stored) is None:
+                raise SequenceConflict from None
+
+
+def _adapt(row: Row) -> dict[str, Any]:
+    values = dict(zip(COLUMNS, row, strict=True))
+    values["time"] = values["time"].astimezone(UTC)
+    return values

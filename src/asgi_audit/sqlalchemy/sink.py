@@ -1,0 +1,127 @@
+"""The sink that keeps the trail in an SQL database."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ..errors import RecordRejected
+from ..record import Record
+from .database import Database
+from .migrations import VERSION, current, require, upgrade
+from .portable import PortableWriter
+from .writer import SequenceConflict, Writer
+
+_logger = logging.getLogger("asgi_audit")
+
+#: The drivers that we know better than SQLAlchemy does, and the module whose `connect` makes their writer.
+_WRITERS: Final = {"asyncpg": ".postgres", "aiosqlite": ".sqlite"}
+#: How long a connection may take to say goodbye.
+_FAREWELL: Final = 2.0
+#: What a fork left behind: to close it, as the garbage collector would, is a message on the parent's socket.
+_INHERITED: Final[list[object]] = []
+
+
+class SQLAlchemySink:
+    """Writes records into `audit_records`, over one connection of its own.
+
+    Takes a URL (`sqlite:///…` and `postgresql://…` find their asynchronous drivers themselves) or an `AsyncEngine`, of
+    which only the way it connects is used. The tables are created unless `create` is False.
+    """
+
+    def __init__(self, url_or_engine: str | URL | AsyncEngine, *, create: bool = True) -> None:
+        self._database = Database(url_or_engine)
+        self._create = create
+        self._engine: AsyncEngine | None = None
+        self._connection: AsyncConnection | None = None
+        self._writer: Writer | None = None
+        self._process = os.getpid()
+        self.name = self._database.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    async def open(self) -> None:
+        """Connect and see to the tables; in a forked child too."""
+        self._leave_inherited()
+        self._drop()
+        try:
+            await self._connect()
+        except BaseException:
+            self._drop()
+            raise
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Store the batch. On a fault of the connection it is dropped, and the next call makes a new one."""
+        if not records:
+            return
+        self._leave_inherited()
+        try:
+            writer = self._writer or await self._connect()
+            await writer.write(records)
+        except SequenceConflict as conflict:
+            _logger.error("audit trail %s: %s", self.name, conflict)
+            raise
+        except RecordRejected:
+            raise
+        except BaseException:
+            # Cancelled or broken: what the server made of the batch is unknown, and waiting for it might hang.
+            self._drop()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection, and give up on a server that does not answer."""
+        self._leave_inherited()
+        if self._connection is not None:
+            try:
+                async with asyncio.timeout(_FAREWELL):
+                    await self._connection.close()
+            except (SQLAlchemyError, OSError):  # a TimeoutError is an OSError
+                self._drop()
+        if self._engine is not None:
+            await self._engine.dispose()
+        self._engine = self._connection = self._writer = None
+
+    async def _connect(self) -> Writer:
+        if self._create:
+            self._database.create_file()
+        else:
+            self._database.require_file()
+        self._engine = self._database.writing()
+        self._connection = await self._engine.connect()
+        module = _WRITERS.get(self._engine.dialect.driver)
+        if module is None:
+            writer: Writer = PortableWriter(self._connection)
+        else:
+            raw = await self._connection.get_raw_connection()
+            writer = import_module(module, __package__).writer(raw.driver_connection, self._database.path)
+        await writer.prepare()
+        async with self._connection.begin():
+            await self._connection.run_sync(self._see_to_tables)
+        self._writer = writer
+        return writer
+
+    def _see_to_tables(self, connection: Connection) -> None:
+        # Looking comes first, so that a role that may only insert can use tables that are there.
+        if self._create and (current(connection) or 0) < VERSION:
+            upgrade(connection)
+        require(connection, self.name)
+
+    def _leave_inherited(self) -> None:
+        """In a forked child, part with the connection that is the parent's, without a word to the server."""
+        if self._process != os.getpid():
+            _INHERITED.append((self._engine, self._connection, self._writer))
+            self._engine = self._connection = self._writer = None
+            self._process = os.getpid()
+
+    def _drop(self) -> None:
+        """Abandon the connection at once: outside of SQLAlchemy's greenlet, invalidating it waits for nothing."""
+        connection, self._connection, self._writer = self._connection, None, None
+        if connection is not None and not connection.closed and connection.sync_connection is not None:
+            connection.sync_connection.invalidate()

@@ -1,0 +1,81 @@
+"""SQLite through aiosqlite: the driver's `executemany` in one transaction, durable when it returns."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from sqlite3 import DataError, IntegrityError, InterfaceError, ProgrammingError
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import RecordRejected
+from ..record import Record
+from .rows import TIME, Row, build, utc_text
+from .schema import COLUMNS, RECORDS
+from .writer import SequenceConflict, Writer
+
+if TYPE_CHECKING:
+    import aiosqlite
+
+_INSERT: Final = (
+    f"INSERT INTO {RECORDS} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - constants
+    "ON CONFLICT (id) DO NOTHING"
+)
+_SETTINGS: Final = (
+    "PRAGMA busy_timeout = 5000",  # several workers write to one file
+    "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for each other
+    "PRAGMA synchronous = FULL",  # a batch that was acknowledged survives a power cut
+)
+
+
+class SQLiteWriter:
+    """Writes through one connection of aiosqlite's; `path` is the database's file, None for one in memory."""
+
+    def __init__(self, driver: Any, path: Path | None) -> None:
+        self._driver: aiosqlite.Connection = driver
+        self._path = path
+        self._file: os.stat_result | None = None
+
+    async def prepare(self) -> None:
+        """Set what holds for the connection, and remember which file it is."""
+        for setting in _SETTINGS:
+            await self._driver.execute_fetchall(setting)
+        self._file = self._look()
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Insert and commit."""
+        rows = [_adapt(build(record)) for record in records]
+        try:
+            await self._driver.executemany(_INSERT, rows)
+        except IntegrityError as error:
+            await self._driver.rollback()
+            raise _rejection(error) from None
+        except (DataError, InterfaceError, ProgrammingError) as error:
+            await self._driver.rollback()
+            raise RecordRejected(f"a value does not fit its column ({type(error).__name__})") from None
+        await self._driver.commit()
+        self._check_file()
+
+    def _look(self) -> os.stat_result | None:
+        return None if self._path is None else self._path.stat()
+
+    def _check_file(self) -> None:
+        """SQLite goes on writing into a file that was deleted or replaced, where nobody will ever read it."""
+        seen = self._look()
+        if self._file is not None and seen is not None and not os.path.samestat(self._file, seen):
+            raise FileNotFoundError(f"another file has taken the place of {self._path}")
+
+
+def writer(driver: Any, path: Path | None) -> Writer:
+    """The writer for a connection of aiosqlite's."""
+    return SQLiteWriter(driver, path)
+
+
+def _adapt(row: Row) -> Row:
+    row[TIME] = utc_text(row[TIME])
+    return row
+
+
+def _rejection(error: IntegrityError) -> RecordRejected:
+    # The message names the columns of the constraint, never a value.
+    if f"{RECORDS}.seq" in str(error):
+        return SequenceConflict()
+    return RecordRejected(error.sqlite_errorname)

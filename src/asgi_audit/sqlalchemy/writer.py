@@ -1,0 +1,24 @@
+"""How a batch gets into the table, which each database does best in a way of its own."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..errors import RecordRejected
+from ..record import Record
+
+
+class Writer(Protocol):
+    """Writes batches over one open connection. After any exception but `RecordRejected` it is not used again."""
+
+    async def prepare(self) -> None:
+        """Set up the connection, before the tables are looked at."""
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Store the batch; rows that are already there stay as they are. Never reads the table."""
+
+
+class SequenceConflict(RecordRejected):
+    """Another record already has this writer and seq: two processes write as one, or a row is forged."""
+
+    def __init__(self) -> None:
+        super().__init__("another record already has this writer and seq")
