@@ -9,6 +9,7 @@ import msgspec
 
 from asgi_audit._types import Scope
 from asgi_audit.draft import Capture, Draft, Notes, as_actor
+from asgi_audit.escape import escape
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
 from asgi_audit.ids import IdSource
@@ -216,9 +217,9 @@ class RecordFactory:
     def _text(self, value: object, limit: int) -> str | None:
         if value is None:
             return None
-        if not isinstance(value, str):
-            value = str(self._redact.value(value))
-        return self._redact.text(value, limit)
+        if isinstance(value, str | bytes):
+            return self._redact.text(value, limit)
+        return escape(str(self._redact.value(value)), limit)  # against the type hints, but not worth losing a record
 
 
 def _time(nanoseconds: int) -> datetime:
