@@ -30,6 +30,7 @@ class Place(NamedTuple):
 
     fill: Callable[[Scope, Any], object]
     where: tuple[str | int, ...]
+    before: str = ""  # what stands before it there
 
 
 def set_path(scope: Scope, value: str | bytes) -> None:
@@ -48,7 +49,7 @@ def set_header(scope: Scope, name: bytes, value: bytes) -> None:
 
 
 PLACES: dict[str, Place] = {
-    "path": Place(set_path, ("request", "path")),
+    "path": Place(set_path, ("request", "path"), before="/"),
     "query": Place(lambda scope, value: scope.update(query_string=as_bytes(value)), ("request", "query")),
     "header value": Place(
         lambda scope, value: set_header(scope, b"x-note", as_bytes(value)), ("request", "headers", -1, 1)
@@ -146,7 +147,7 @@ def check(records: list[Record], place: Place) -> int:
             assert (record.action, record.outcome) == ("POST", "success")
             continue
         name, sent = HOSTILE[number]
-        text = found(record, place.where) or ""
+        text = (found(record, place.where) or "").removeprefix(place.before)
         if "[redacted]" in text:
             masked += 1
             continue
