@@ -19,7 +19,7 @@ class Bell:
         self._loop = loop
         self._asleep = False
         self._news = asyncio.Event()
-        self._nudge = asyncio.Event()
+        self.nudge = asyncio.Event()  # of the next who hurries
         self._hurried = 0
         self._progress = threading.Condition()
 
@@ -68,15 +68,15 @@ class Bell:
     async def gather(self, seconds: float) -> None:
         """Let a batch grow, unless somebody waits for it."""
         if not self._hurried:
-            await self.pause(seconds)
+            await self.pause(seconds, self.nudge)
 
-    async def pause(self, seconds: float) -> bool:
-        """Wait, at most until somebody begins to wait for us; say whether somebody does."""
+    async def pause(self, seconds: float, nudge: asyncio.Event) -> bool:
+        """Wait, at most until somebody begins to wait for us, or has since `nudge` was taken; say whether that is so."""
         if self.over:
             return True
         try:
             async with asyncio.timeout(seconds):
-                await self._nudge.wait()
+                await nudge.wait()
         except TimeoutError:
             return False
         return True
@@ -87,7 +87,7 @@ class Bell:
 
     def _enter_hurry(self) -> None:
         self._hurried += 1
-        nudge, self._nudge = self._nudge, asyncio.Event()
+        nudge, self.nudge = self.nudge, asyncio.Event()
         nudge.set()
 
     def _leave_hurry(self) -> None:

@@ -74,6 +74,7 @@ class Lane:
     async def run(self, bell: Bell) -> None:
         """Deliver until the bell says that it is over."""
         while not bell.over:
+            nudge = bell.nudge  # before the attempt: who begins to wait during it wants another
             if not self.pending():
                 if bell.closing:
                     return
@@ -83,7 +84,7 @@ class Lane:
                 self._progressed()
                 bell.ring()  # the other lanes, if that has left something to say
                 bell.announce()
-            elif await bell.pause(self._backoff.next()):
+            elif await bell.pause(self._backoff.next(), nudge):
                 self._backoff.reset()
 
     def interrupt(self) -> None:
