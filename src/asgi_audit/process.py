@@ -33,6 +33,13 @@ def _call(methods: list["weakref.WeakMethod[Callable[[], None]]"]) -> None:
             method()
 
 
-atexit.register(_call, _at_exit)
+def _end() -> None:
+    _call(_at_exit)
+    # Objects that die with their modules must not call back into a `weakref` that has died before them.
+    _at_exit.clear()
+    _at_fork.clear()
+
+
+atexit.register(_end)
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows, which does not fork
     os.register_at_fork(after_in_child=lambda: _call(_at_fork))
