@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from asgi_audit import Actor, Change, Outcome, Target, acting_as, annotate, current_actor, set_actor
 from asgi_audit.context import current, outside
 from asgi_audit.draft import Draft, Notes, as_actor
-from tests.processes import in_child, run_script
+from tests.lives.processes import in_child, run_script
 
 
 class Notebook:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from weakref import WeakMethod
 
 from asgi_audit.process import _call, _remember, on_exit, on_fork
-from tests.processes import in_child, run_script
+from tests.lives.processes import in_child, run_script
 
 
 class Told:
