@@ -180,6 +180,28 @@ def test_ids_of_any_type_become_text() -> None:
     assert record.targets == [Target("7", type="user")]
 
 
+@pytest.mark.parametrize("number", ["4111111111111111", 4111111111111111])
+def test_a_number_that_names_something_is_no_payment_card(number: Any) -> None:
+    """One in ten long numbers has a card's check digit; in a path, in its parameters and in ids it stays."""
+
+    def note(draft: Draft) -> None:
+        draft.set_actor(Actor(number, on_behalf_of=Actor(number)))
+        draft.annotate(target=Target(number, type="order"), tenant=number, reason=f"paid with {number}")
+        draft.change(Change(operation="update", type="order", id=number, after={"card": number}))
+
+    scope = http_scope(path=f"/orders/{number}", path_params={"order_id": number})
+    record = only(recorded(annotating(note), scope))
+    said = "4111111111111111"
+    assert record.actor == Actor(said, source="set_actor", on_behalf_of=Actor(said))
+    assert record.targets == [Target(said, type="order")]
+    assert record.tenant == said
+    assert record.changes == [Change(operation="update", type="order", id=said, after={"card": "[redacted]"})]
+    assert record.reason == "paid with [redacted]"
+    assert record.request is not None
+    assert record.request.path == f"/orders/{said}"
+    assert record.request.params == {"order_id": said}
+
+
 @pytest.mark.parametrize(
     ("said", "recorded_as"),
     [

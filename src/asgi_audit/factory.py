@@ -149,7 +149,7 @@ class RecordFactory:
             "outcome": self._outcome(notes.outcome, outcome),
             "targets": [self._target(target) for target in notes.targets] or None,
             "reason": self._text(notes.reason, _LONGEST_TEXT),
-            "tenant": self._text(notes.tenant, _LONGEST_NAME),
+            "tenant": self._id(notes.tenant),
             "data": self._redact.value(notes.data) if notes.data else None,
             "changes": [self._change(change) for change in notes.changes] or None,
         }
@@ -168,7 +168,7 @@ class RecordFactory:
         if actor is None:
             return None
         return Actor(
-            self._text(actor.id, _LONGEST_NAME) or "",
+            self._id(actor.id) or "",
             type=self._text(actor.type, _LONGEST_NAME),
             name=self._text(actor.name, _LONGEST_NAME),
             source=self._text(actor.source, _LONGEST_NAME),
@@ -179,13 +179,14 @@ class RecordFactory:
 
     def _target(self, target: Target) -> Target:
         return Target(
-            self._text(target.id, _LONGEST_NAME) or "",
+            self._id(target.id) or "",
             type=self._text(target.type, _LONGEST_NAME),
             name=self._text(target.name, _LONGEST_NAME),
         )
 
     def _change(self, change: Change) -> Change:
-        return msgspec.convert(self._redact.value(msgspec.structs.asdict(change)), Change)
+        cleaned = self._redact.value(msgspec.structs.asdict(change))
+        return msgspec.convert({**cleaned, "id": self._id(change.id)}, Change)
 
     def _response(self, draft: Draft, level: Level) -> Response | None:
         if draft.status is None:
@@ -213,6 +214,14 @@ class RecordFactory:
         except Exception as failure:  # noqa: BLE001 - __str__ is the application's
             self._failures.note("an exception could not be turned into text", failure)
             return None
+
+    def _id(self, value: object) -> str | None:
+        """What names something: a long number there is no payment card."""
+        if value is None:
+            return None
+        if isinstance(value, str | bytes):
+            return self._redact.identifier(value, _LONGEST_NAME)
+        return escape(str(self._redact.value(value, identifiers=True)), _LONGEST_NAME)
 
     def _text(self, value: object, limit: int) -> str | None:
         if value is None:

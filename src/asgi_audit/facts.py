@@ -46,7 +46,7 @@ class Facts:
         query = scope.get("query_string")
         return Request(
             method=_name(scope.get("method")),
-            path=self._redact.text(_path(scope), _LONGEST_PATH),
+            path=self._redact.identifier(_path(scope), _LONGEST_PATH),
             route=_name(route_of(scope)),
             params=self._params(params_of(scope)),
             query=self._redact.query(query) if query else None,
@@ -63,9 +63,8 @@ class Facts:
     def _params(self, params: dict[str, Any] | None) -> dict[str, str] | None:
         if params is None:
             return None
-        return {
-            key: value if isinstance(value, str) else str(value) for key, value in self._redact.value(params).items()
-        }
+        cleaned = self._redact.value(params, identifiers=True)
+        return {key: value if isinstance(value, str) else str(value) for key, value in cleaned.items()}
 
 
 def _path(scope: Scope) -> str | bytes:

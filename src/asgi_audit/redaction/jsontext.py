@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from asgi_audit.redaction.keys import DeniedNames
 from asgi_audit.redaction.pseudonyms import REDACTED, Mask
-from asgi_audit.redaction.secretforms import SecretForms
+from asgi_audit.redaction.secretforms import SHORTEST_CARD, SecretForms
 
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n\x1e\ufeff]*+(?:
@@ -24,7 +24,6 @@ _TOKEN: Final = re.compile(
 )
 _HALF_ESCAPE: Final = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?\Z")
 _NESTED: Final = 4  # JSON in a string in JSON; each level doubles the backslashes, so honest data stays below
-_LONG_NUMBER: Final = 13  # payment card numbers begin here
 _OPENERS: Final = frozenset('{["')
 _MAY_BE_JSON: Final = _OPENERS | frozenset(" \t\r\n\x1e\ufeff")
 
@@ -142,7 +141,7 @@ class _Scan:
             if content is None:
                 return False
         else:
-            content = literal if len(literal) >= _LONG_NUMBER and literal.isdigit() else ""
+            content = literal if len(literal) >= SHORTEST_CARD and literal.isdigit() else ""
         if self._denied:
             if self._muted is None:
                 # The pseudonym of half a number would be nobody's.

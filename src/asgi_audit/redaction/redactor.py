@@ -55,7 +55,9 @@ class Redactor:
         json_text = JSONText(self._names, forms, mask)
         self._urlencoded = URLEncoded(self._names, forms, mask)
         self._plain = PlainText(forms)
+        self._ids = PlainText(SecretForms(self._names, mask, cards=False))
         self._values = Values(self._names, self._plain, mask)
+        self._id_values = Values(self._names, self._ids, mask)
         bodies = Bodies(json_text, self._urlencoded)
         self._bodies = BodyRedactor(bodies, self._names, self._plain, mask, pseudonyms, body_limit)
 
@@ -66,6 +68,13 @@ class Redactor:
         """
         try:
             return self._plain.clean(value, limit)
+        except Exception:  # noqa: BLE001 - fail closed, and let no request pay for it
+            return UNREDACTABLE
+
+    def identifier(self, value: str | bytes, limit: int | None = _LONGEST_TEXT) -> str:
+        """Return an id or a path without secret forms: as `text`, but a long number is no payment card here."""
+        try:
+            return self._ids.clean(value, limit)
         except Exception:  # noqa: BLE001 - fail closed, and let no request pay for it
             return UNREDACTABLE
 
@@ -90,9 +99,12 @@ class Redactor:
         except Exception:  # noqa: BLE001 - fail closed, and let no request pay for it
             return [(UNREDACTABLE, "")]
 
-    def value(self, value: object) -> Any:
-        """Return a Python value as JSON data: redacted by key at any depth, escaped, bounded in depth and size."""
-        return self._values.clean(value)
+    def value(self, value: object, *, identifiers: bool = False) -> Any:
+        """Return a Python value as JSON data: redacted by key at any depth, escaped, bounded in depth and size.
+
+        With `identifiers` its texts and numbers are ids (see `identifier`).
+        """
+        return (self._id_values if identifiers else self._values).clean(value)
 
     def capture(self, content_type: bytes | str | None, encoding: bytes | str | None = None) -> Capture:
         """Return what takes one body chunk by chunk, given its `Content-Type` and `Content-Encoding`."""

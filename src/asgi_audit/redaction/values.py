@@ -30,7 +30,7 @@ _MOST_TEXT: Final = 65536
 _LONGEST_KEY: Final = 256
 _EXACT: Final = 2**53 - 1  # what every reader of JSON reads exactly
 _DECIMAL_BITS: Final = 2048  # below the least limit that Python can be set to for converting integers
-_NO_CARD: Final = 10**12  # shorter numbers are no payment cards
+_NO_CARD: Final = 10**14  # shorter numbers are no payment cards
 _TOO_DEEP: Final = "\\[too deep]"  # as with cuts, escaped text cannot hold a single backslash
 
 _SEQUENCES: Final = (list, tuple, set, frozenset, deque, KeysView, ValuesView)
