@@ -22,6 +22,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._marker: bytes | None = None
+        self._stall_marker: bytes | None = None
         self.lost = threading.Event()
         self.stalled = threading.Event()
         self.port = 0
@@ -46,6 +47,11 @@ class Proxy:
         """Pass nothing on until `flow`; `stalled` is set when something was held back."""
         self.stalled.clear()
         self._call(self._flowing.clear)
+
+    def stall_at(self, marker: bytes) -> None:
+        """Stall when the client sends this."""
+        self.stalled.clear()
+        self._stall_marker = marker
 
     def flow(self) -> None:
         """Pass everything on."""
@@ -107,6 +113,9 @@ class Proxy:
     async def _pass_up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, losing: asyncio.Event) -> None:
         tail = b""
         while data := await source.read(65536):
+            if self._stall_marker is not None and self._stall_marker in data:
+                self._stall_marker = None
+                self._flowing.clear()
             await self._gate()
             if self._marker is not None:
                 if self._marker in tail + data:

@@ -77,7 +77,7 @@ class Query:
     @property
     def statuses(self) -> tuple[int, int] | None:
         """The lowest and the highest status asked for."""
-        status = self.status
+        status: Any = self.status
         if isinstance(status, str):
             match = _STATUS.fullmatch(status)
             if match is not None and match[1] is not None:

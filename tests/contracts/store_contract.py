@@ -29,27 +29,23 @@ def _made(moment: datetime, **changes: Any) -> Record:
     return msgspec.structs.replace(it, id=first_id(round(moment.timestamp() * 1_000_000))[:-12] + it.id[-12:])
 
 
-_TRAIL = [
-    _made(_BASE + timedelta(hours=number), **changes)
-    for number, changes in enumerate(
-        [
-            {},
-            {"actor": Actor("43", type="user")},
-            {"actor": Actor("42", type="job")},
-            {"actor": None, "source": None},
-            {"action": "invoice.approve", "kind": Kind.EVENT, "request": None, "response": None},
-            {"targets": [Target("2026-117", type="invoice"), Target("8", type="user")]},
-            {"targets": None, "tenant": None},
-            {"outcome": Outcome.DENIED, "response": Response(status=403)},
-            {"outcome": Outcome.FAILED, "response": Response(status=404)},
-            {"outcome": Outcome.ERROR, "response": None},
-            {"request": Request(path="/a_b%c/D", method="PUT", route="/a", id="r-2")},
-            {"request": Request(path="/axbyc/d", method="DELETE")},
-            {"source": Source(ip="2001:db8::1")},
-            {"tenant": "other"},
-        ]
-    )
+_CHANGES: list[dict[str, Any]] = [
+    {},
+    {"actor": Actor("43", type="user")},
+    {"actor": Actor("42", type="job")},
+    {"actor": None, "source": None},
+    {"action": "invoice.approve", "kind": Kind.EVENT, "request": None, "response": None},
+    {"targets": [Target("2026-117", type="invoice"), Target("8", type="user")]},
+    {"targets": None, "tenant": None},
+    {"outcome": Outcome.DENIED, "response": Response(status=403)},
+    {"outcome": Outcome.FAILED, "response": Response(status=404)},
+    {"outcome": Outcome.ERROR, "response": None},
+    {"request": Request(path="/a_b%c/D", method="PUT", route="/a", id="r-2")},
+    {"request": Request(path="/axbyc/d", method="DELETE")},
+    {"source": Source(ip="2001:db8::1")},
+    {"tenant": "other"},
 ]
+_TRAIL = [_made(_BASE + timedelta(hours=number), **changes) for number, changes in enumerate(_CHANGES)]
 _FILTERS: list[tuple[dict[str, Any], Callable[[Record], object]]] = [
     ({}, lambda it: True),
     ({"actor": "42"}, lambda it: it.actor and it.actor.id == "42"),

@@ -1,6 +1,7 @@
 """Which URLs are taken, and what is said of the others."""
 
-import subprocess
+import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+import asgi_audit.sqlalchemy
 from asgi_audit.errors import ConfigurationError, MissingDependencyError
 from asgi_audit.sqlalchemy.database import Database
 
@@ -71,14 +73,10 @@ def test_a_missing_driver_is_named_with_its_extra(
         Database(url)
 
 
-def test_without_sqlalchemy_the_import_says_what_to_install() -> None:
+@pytest.mark.parametrize("missing", ["sqlalchemy", "greenlet"])
+def test_without_sqlalchemy_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """Importing the edge without its dependency is the line that installs it."""
-    program = (
-        "import sys, importlib.util as u\n"
-        "find = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'sqlalchemy' else find(name, package)\n"
-        "import asgi_audit.sqlalchemy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "pip install 'asgi-audit[sqlite]'" in done.stderr
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
+    with pytest.raises(MissingDependencyError, match=r"pip install 'asgi-audit\[sqlite\]'"):
+        importlib.reload(asgi_audit.sqlalchemy)

@@ -58,10 +58,22 @@ async def test_a_newer_database_is_left_alone(url: str) -> None:
     async with engine.begin() as connection:
         await connection.exec_driver_sql(f"INSERT INTO audit_schema (version) VALUES ({VERSION + 1})")
     await engine.dispose()
-    for attempt in (SQLAlchemySink(url).open(), AuditStore(url).count(), upgrade_database(url)):
+    attempts: list[Any] = [SQLAlchemySink(url).open(), AuditStore(url).count(), upgrade_database(url)]
+    for attempt in attempts:
         with pytest.raises(SchemaError, match="newer release") as caught:
             await attempt
         assert caught.value.found == VERSION + 1
+
+
+async def test_upgrade_joins_a_transaction_that_has_begun(sqlite_url: str) -> None:
+    """On SQLite, where a transaction cannot begin inside another; it ends with the caller's."""
+    await upgrade_database(sqlite_url)
+    engine = _engine(sqlite_url)
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        assert await connection.run_sync(upgrade) == VERSION
+        await connection.rollback()
+    await engine.dispose()
 
 
 async def test_an_unknown_version_cannot_be_asked_for(sqlite_url: str) -> None:

@@ -61,6 +61,21 @@ async def test_a_write_that_hangs_can_be_given_up_and_repeated(postgres_url: str
     assert await _ids(postgres_url) == [it.id for it in batch]
 
 
+async def test_opening_that_hangs_can_be_given_up(postgres_url: str) -> None:
+    """With the network stalled while it looks at the tables, `open` is cancelled at once."""
+    with proxied(postgres_url) as (proxy, url):
+        sink = SQLAlchemySink(url)
+        proxy.stall_at(b"pg_catalog.pg_class")
+        opening = asyncio.create_task(sink.open())
+        await asyncio.to_thread(proxy.stalled.wait)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        proxy.flow()
+        await sink.write(records(1))
+        await sink.close()
+
+
 async def test_close_gives_up_on_a_server_that_does_not_answer(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +105,7 @@ async def test_a_cut_connection_is_made_anew(postgres_url: str) -> None:
 
 
 async def test_a_crashed_server_is_found_again(postgres: Postgres) -> None:
-    """`pg_ctl stop -m immediate` between two batches: the write fails while it is down, and succeeds when it is back."""
+    """`pg_ctl stop -m immediate` between two batches: writes fail while it is down, and succeed when it is back."""
     name = f"audit_{uuid.uuid4().hex}"
     await execute(postgres.admin_url, f"CREATE DATABASE {name}")
     url = urlunsplit(urlsplit(postgres.admin_url)._replace(path=f"/{name}"))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_audit.errors import ConfigurationError, RecordRejected
@@ -21,6 +22,7 @@ from asgi_audit.sqlalchemy import AuditStore, SchemaError, SQLAlchemySink
 from asgi_audit.sqlalchemy.writer import SequenceConflict
 from tests import strategies
 from tests.contracts.sink_contract import IdempotentSinkContract, Maker, Reader, without_salts
+from tests.postgres import execute
 from tests.samples import record, records
 
 
@@ -405,12 +407,45 @@ async def test_a_table_that_refuses_for_reasons_of_its_own_rejects(tmp_path: Pat
     await sink.close()
     with sqlite3.connect(tmp_path / "audit.db") as connection:
         connection.execute(
-            "CREATE TRIGGER no BEFORE INSERT ON audit_records WHEN NEW.tenant = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
+            "CREATE TRIGGER no BEFORE INSERT ON audit_records WHEN NEW.tenant = 'bad' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
     connection.close()
     with pytest.raises(RecordRejected, match="SQLITE_CONSTRAINT_TRIGGER"):
         await sink.write([record(tenant="bad")])
     await sink.write([record(tenant="good")])
+    await sink.close()
+
+
+@pytest.mark.asyncio
+async def test_an_inherited_connection_is_kept_and_not_used(url: str) -> None:
+    """As `test_a_forked_child_…`, seen from inside: what belongs to another process is put aside, open."""
+    sink = SQLAlchemySink(url)
+    await sink.open()
+    inherited = sink._connection
+    assert inherited is not None
+    sink._process = -1
+    await sink.write(records(1))
+    assert sink._connection is not inherited
+    assert not inherited.closed
+    await sink.close()
+    await inherited.close()
+
+
+@pytest.mark.asyncio
+async def test_constraints_and_values_are_told_apart(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through SQLAlchemy's own insert, too, a refusal is a rejection; a fault is not."""
+    monkeypatch.setattr("asgi_audit.sqlalchemy.sink._WRITERS", {})
+    sink = SQLAlchemySink(postgres_url)
+    await sink.open()
+    await execute(postgres_url, "ALTER TABLE audit_records ADD CHECK (tenant <> 'bad')")
+    with pytest.raises(RecordRejected, match="a constraint refuses it"):
+        await sink.write([record(tenant="bad")])
+    with pytest.raises(RecordRejected, match="does not fit its column"):
+        await sink.write([record(tenant="\x00")])
+    await execute(postgres_url, "ALTER TABLE audit_records RENAME COLUMN tenant TO lodger")
+    with pytest.raises(DBAPIError, match="tenant"):
+        await sink.write(records(1))
     await sink.close()
 
 

@@ -84,7 +84,7 @@ async def test_a_database_without_a_trail_is_an_error(postgres_url: str, tmp_pat
     for url in (postgres_url, f"sqlite:///{tmp_path}/empty.db"):
         async with AuditStore(url) as store:
             for _ in range(2):
-                with pytest.raises(SchemaError, match="no audit tables.*asgi-audit upgrade"):
+                with pytest.raises(SchemaError, match=r"no audit tables.*asgi-audit upgrade"):
                     await store.count()
     assert (tmp_path / "empty.db").stat().st_size == 0
 

@@ -47,11 +47,6 @@ class Database:
         if self._given is None:
             _check_driver(url, self.name)
 
-    @property
-    def dialect(self) -> str:
-        """The database's kind as SQLAlchemy calls it: `sqlite`, `postgresql`, …"""
-        return self._url.get_backend_name()
-
     def writing(self) -> AsyncEngine:
         """A new engine for one long-lived connection of our own.
 

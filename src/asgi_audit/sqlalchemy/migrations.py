@@ -72,10 +72,13 @@ def _lock(connection: sa.Connection) -> None:
     """Let other workers wait until the transaction has ended."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    elif connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
-        if not driver.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "sqlite" and not _in_transaction(connection.connection.driver_connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_transaction(driver: Any) -> bool:
+    begun: bool = driver.in_transaction  # both sqlite3's connection and aiosqlite's have it
+    return begun
 
 
 def current(connection: sa.Connection) -> int | None:

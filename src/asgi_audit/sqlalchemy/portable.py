@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import RecordRejected
@@ -35,17 +35,25 @@ class PortableWriter:
                 except IntegrityError:
                     for row in rows:
                         await self._insert(row)
-        except DataError as error:
-            raise RecordRejected(f"a value does not fit its column ({type(error.orig).__name__})") from None
+        except DBAPIError as error:
+            # Not every driver's errors come as SQLAlchemy's DataError; class 22 of SQLSTATE means the same.
+            if isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+                raise RecordRejected(f"a value does not fit its column ({type(error.orig).__name__})") from None
+            raise
 
     async def _insert(self, row: dict[str, Any]) -> None:
         try:
             async with self._connection.begin_nested():
                 await self._connection.execute(records.insert(), row)
-        except IntegrityError:
-            stored = sa.select(records.c.id).where(records.c.id == row["id"])
-            if await self._connection.scalar(stored) is None:
+        except IntegrityError as error:
+            if await self._exists(records.c.id == row["id"]):
+                return
+            if await self._exists((records.c.writer == row["writer"]) & (records.c.seq == row["seq"])):
                 raise SequenceConflict from None
+            raise RecordRejected(f"a constraint refuses it ({type(error.orig).__name__})") from None
+
+    async def _exists(self, where: sa.ColumnElement[bool]) -> bool:
+        return await self._connection.scalar(sa.select(records.c.id).where(where)) is not None
 
 
 def _adapt(row: Row) -> dict[str, Any]:

@@ -16,6 +16,7 @@ Row: TypeAlias = list[Any]
 ID, TIME, PARENT = range(3)
 
 _LARGEST = 2**63 - 1
+_LARGEST_STATUS = 2**31 - 1
 _SALT_DIGITS = 3 * leaf.SALT_DIGITS
 
 

@@ -102,8 +102,9 @@ class SQLAlchemySink:
             raw = await self._connection.get_raw_connection()
             writer = import_module(module, __package__).writer(raw.driver_connection, self._database.path)
         await writer.prepare()
-        async with self._connection.begin():
-            await self._connection.run_sync(self._see_to_tables)
+        # No `begin()` block: when this is cancelled, it would wait for a rollback by a server that may hang.
+        await self._connection.run_sync(self._see_to_tables)
+        await self._connection.commit()
         self._writer = writer
         return writer
 
