@@ -3,6 +3,7 @@
 import hypothesis
 
 from tests.postgres import postgres, postgres_admin_url, postgres_url  # noqa: F401 - fixtures
+from tests.sqlite import sqlite_url  # noqa: F401
 
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("default")
