@@ -117,10 +117,20 @@ def _binaries() -> Path:
     pytest.fail(_NO_BINARIES)
 
 
+# Waits for the end of its input, which is the end of the test run, however it ends; then SIGQUIT crashes the server.
+_GUARD = """
+read -r _
+[ -f "$1/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" && sleep 1
+rm -rf "$1"
+"""
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A server of our own, which tests may crash."""
     home = Path(tempfile.mkdtemp(prefix="asgi-audit-postgres-"))
+    # Also a run that is killed leaves no server behind.
+    guard = subprocess.Popen(["sh", "-c", _GUARD, "guard", home], stdin=subprocess.PIPE, start_new_session=True)
     try:
         home.chmod(0o755)
         server = Postgres(_binaries(), home)
@@ -130,7 +140,7 @@ def postgres() -> Iterator[Postgres]:
         finally:
             server.stop("immediate")
     finally:
-        shutil.rmtree(home)
+        guard.communicate()
 
 
 @pytest.fixture(scope="session")
