@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 if sys.platform != "win32":  # pragma: no branch - there is no such lock, so several processes must not share the file
-    from fcntl import LOCK_EX, flock
+    from fcntl import LOCK_EX, LOCK_UN, flock
 
 
 def append_lines(path: Path, lines: bytes) -> None:
@@ -27,7 +27,9 @@ def append_lines(path: Path, lines: bytes) -> None:
             os.ftruncate(descriptor, size)
             raise
     finally:
-        os.close(descriptor)  # and with it the lock
+        if sys.platform != "win32":  # pragma: no branch - see above
+            flock(descriptor, LOCK_UN)  # closing unlocks nothing if a child that was forked meanwhile has the file, too
+        os.close(descriptor)
 
 
 def _ends_line(descriptor: int, size: int) -> bool:
