@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 
-from .errors import ConfigurationError
-from .record import Kind, Outcome, Record
+from asgi_audit.errors import ConfigurationError
+from asgi_audit.record import Kind, Outcome, Record
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS: Final = re.compile(r"([1-9])xx|([1-9]\d\d)", re.ASCII | re.IGNORECASE)

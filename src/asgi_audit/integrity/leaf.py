@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..record import (
+from asgi_audit.record import (
     Actor,
     Body,
     Change,

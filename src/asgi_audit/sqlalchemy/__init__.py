@@ -2,14 +2,14 @@
 
 from importlib.util import find_spec
 
-from ..errors import MissingDependencyError
+from asgi_audit.errors import MissingDependencyError
 
 if find_spec("sqlalchemy") is None or find_spec("greenlet") is None:
     # SQLAlchemy's asyncio layer needs greenlet, which only `sqlalchemy[asyncio]` installs everywhere.
     raise MissingDependencyError("asgi_audit.sqlalchemy", "sqlite")
 
-from .migrations import SchemaError, include_object, upgrade, upgrade_database
-from .sink import SQLAlchemySink
-from .store import AuditStore
+from asgi_audit.sqlalchemy.migrations import SchemaError, include_object, upgrade, upgrade_database
+from asgi_audit.sqlalchemy.sink import SQLAlchemySink
+from asgi_audit.sqlalchemy.store import AuditStore
 
 __all__ = ["AuditStore", "SQLAlchemySink", "SchemaError", "include_object", "upgrade", "upgrade_database"]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from ..store import first_id, made_at
+from asgi_audit.store import first_id, made_at
 
 #: Microseconds within which a record that was made is stored, if its worker is well.
 WINDOW: Final = 120_000_000

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..errors import AuditError, ConfigurationError
-from .database import Database
-from .schema import RECORDS, VERSIONS, records, versions
+from asgi_audit.errors import AuditError, ConfigurationError
+from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.schema import RECORDS, VERSIONS, records, versions
 
 # Any number will do, as long as every worker takes the same one.
 _LOCK: Final = 0x61736769_61756469

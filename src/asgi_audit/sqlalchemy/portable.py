@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import RecordRejected
-from ..record import Record
-from .rows import Row, build
-from .schema import COLUMNS, records
-from .writer import SequenceConflict
+from asgi_audit.errors import RecordRejected
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.rows import Row, build
+from asgi_audit.sqlalchemy.schema import COLUMNS, records
+from asgi_audit.sqlalchemy.writer import SequenceConflict
 
 
 class PortableWriter:

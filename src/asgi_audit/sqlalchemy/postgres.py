@@ -12,11 +12,11 @@ from typing import Any, Final
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 
-from ..errors import RecordRejected
-from ..record import Record
-from .rows import ID, PARENT, TIME, Row, build
-from .schema import COLUMNS, RECORDS, records
-from .writer import SequenceConflict, Writer
+from asgi_audit.errors import RecordRejected
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.rows import ID, PARENT, TIME, Row, build
+from asgi_audit.sqlalchemy.schema import COLUMNS, RECORDS, records
+from asgi_audit.sqlalchemy.writer import SequenceConflict, Writer
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

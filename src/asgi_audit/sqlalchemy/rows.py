@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..errors import RecordRejected
-from ..integrity import leaf
-from ..record import Record
-from .schema import NARROW, WIDE, clip
+from asgi_audit.errors import RecordRejected
+from asgi_audit.integrity import leaf
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.schema import NARROW, WIDE, clip
 
 #: Values in the order of `schema.COLUMNS`; a list, because each database has its own form of the first three.
 Row: TypeAlias = list[Any]

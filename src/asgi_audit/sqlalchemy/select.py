@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..store import Query
-from .schema import NARROW, WIDE, clip, records
+from asgi_audit.sqlalchemy.schema import NARROW, WIDE, clip, records
+from asgi_audit.store import Query
 
 _EQUAL: Final = ("outcome", "method", "route", "kind", "tenant", "ip", "request_id")
 

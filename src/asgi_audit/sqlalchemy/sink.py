@@ -11,12 +11,12 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ..errors import RecordRejected
-from ..record import Record
-from .database import Database
-from .migrations import VERSION, current, require, upgrade
-from .portable import PortableWriter
-from .writer import SequenceConflict, Writer
+from asgi_audit.errors import RecordRejected
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.migrations import VERSION, current, require, upgrade
+from asgi_audit.sqlalchemy.portable import PortableWriter
+from asgi_audit.sqlalchemy.writer import SequenceConflict, Writer
 
 _logger = logging.getLogger("asgi_audit")
 

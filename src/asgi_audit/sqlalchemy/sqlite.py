@@ -6,11 +6,11 @@ from pathlib import Path
 from sqlite3 import DataError, IntegrityError, InterfaceError, ProgrammingError
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import RecordRejected
-from ..record import Record
-from .rows import TIME, Row, build, utc_text
-from .schema import COLUMNS, RECORDS
-from .writer import SequenceConflict, Writer
+from asgi_audit.errors import RecordRejected
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.rows import TIME, Row, build, utc_text
+from asgi_audit.sqlalchemy.schema import COLUMNS, RECORDS
+from asgi_audit.sqlalchemy.writer import SequenceConflict, Writer
 
 if TYPE_CHECKING:
     import aiosqlite

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..errors import ConfigurationError
-from ..integrity.leaf import assemble
-from ..record import Record
-from ..store import Filters, Page, Query, as_query, first_id, made_at
-from .database import Database
-from .follow import WINDOW, Follower
-from .migrations import require
-from .schema import records
-from .select import conditions
+from asgi_audit.errors import ConfigurationError
+from asgi_audit.integrity.leaf import assemble
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.follow import WINDOW, Follower
+from asgi_audit.sqlalchemy.migrations import require
+from asgi_audit.sqlalchemy.schema import records
+from asgi_audit.sqlalchemy.select import conditions
+from asgi_audit.store import Filters, Page, Query, as_query, first_id, made_at
 
 #: How many records `query` holds at a time.
 _STREAM: Final = 500

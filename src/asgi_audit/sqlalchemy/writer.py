@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..errors import RecordRejected
-from ..record import Record
+from asgi_audit.errors import RecordRejected
+from asgi_audit.record import Record
 
 
 class Writer(Protocol):
