@@ -11,9 +11,12 @@ from asgi_audit._types import Scope
 
 def route_of(scope: Scope) -> str | None:
     """The template of the route that was taken, as `/users/{id}`."""
-    template = scope.get("path_template")  # Litestar
-    if template is None:
-        template = _fastapi_template(scope.get("fastapi")) or _starlette_template(scope)
+    try:
+        template = scope.get("path_template")  # Litestar
+        if template is None:
+            template = _fastapi_template(scope.get("fastapi")) or _starlette_template(scope)
+    except Exception:  # noqa: BLE001 - another framework's object, which may do anything when it is asked
+        return None
     return template if isinstance(template, str) else None
 
 

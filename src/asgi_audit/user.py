@@ -12,7 +12,13 @@ _NAMES = ("display_name", "name", "username")
 
 def scope_user(scope: Scope) -> Actor | None:
     """Who is authenticated, or `None`. Reads attributes (or keys) that user objects commonly have; never raises."""
-    user = scope.get("user")
+    try:
+        return _actor(scope.get("user"))
+    except Exception:  # noqa: BLE001 - a lazy user object may look into a database as soon as it is touched
+        return None
+
+
+def _actor(user: object) -> Actor | None:
     if user is None or _read(user, "is_authenticated") is False:
         return None
     if isinstance(user, str):

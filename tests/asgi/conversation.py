@@ -9,16 +9,16 @@ import trio
 
 from asgi_audit._types import ASGIApp, Message, Scope
 
-#: What stands for a server whose client stays and says no more: `receive` waits until the application gives up.
 BACKENDS = ["asyncio", "trio"]
 
 
 class Conversation:
     """One connection, seen from the server.
 
-    `incoming` is what `receive` returns, in this order; after that it waits for ever. `refuses` maps the number of a message
-    that the application sends (from 0) to what `send` raises instead of taking it. `passing` is called with each message that
-    was taken, at the moment when a client could see it.
+    `incoming` is what `receive` returns, in this order; after that it waits for ever, as for a client that stays.
+    `refuses` maps the number of a message that the application sends (from 0) to what `send` raises instead of taking
+    it.
+    `passing` is called with each message that was taken, at the moment when a client could see it.
     """
 
     def __init__(

@@ -16,7 +16,9 @@ _UNFINISHED = frozenset({"no_response", "error"})
 
 def http_client(theatre: Theatre, *, http2: bool = False) -> httpx.Client:
     """A client with one connection, in HTTP/2 from the first byte on if so asked."""
-    return httpx.Client(base_url=theatre.address.http, http1=not http2, http2=http2, timeout=SECONDS, trust_env=False, verify=False)
+    return httpx.Client(
+        base_url=theatre.address.http, http1=not http2, http2=http2, timeout=SECONDS, trust_env=False, verify=False
+    )
 
 
 def play(theatre: Theatre, ending: Ending, *, http2: bool = False) -> None:
@@ -32,17 +34,20 @@ def _ask(theatre: Theatre, ending: Ending, *, http2: bool) -> None:
     if ending.client is Client.LEAVES and ending.status is None:
         leave_before_the_response(theatre, http2=http2)
         return
-    with http_client(theatre, http2=http2) as client, contextlib.suppress(httpx.TransportError):
-        with client.stream(ending.method, "/things/7", content=_content(http2=http2)) as response:
-            if ending.status is not None:
-                assert response.status_code == ending.status
-            if ending.client is Client.LEAVES:
-                next(response.iter_raw())
-                client.close()
-            elif http2 and ending.outcome in _UNFINISHED:
-                theatre.stage.wait_for_the_end()  # the connection serves other streams, too: nobody closes it
-            else:
-                response.read()
+    with (
+        http_client(theatre, http2=http2) as client,
+        contextlib.suppress(httpx.TransportError),
+        client.stream(ending.method, "/things/7", content=_content(http2=http2)) as response,
+    ):
+        if ending.status is not None:
+            assert response.status_code == ending.status
+        if ending.client is Client.LEAVES:
+            next(response.iter_raw())
+            client.close()
+        elif http2 and ending.outcome in _UNFINISHED:
+            theatre.stage.wait_for_the_end()  # the connection serves other streams, too: nobody closes it
+        else:
+            response.read()
 
 
 def leave_before_the_response(theatre: Theatre, *, http2: bool) -> None:
@@ -52,7 +57,7 @@ def leave_before_the_response(theatre: Theatre, *, http2: bool) -> None:
 
 
 def _content(*, http2: bool) -> bytes | None:
-    """A body; hypercorn's HTTP/2 dies of body that comes for a stream which has been answered, so there it gets none."""
+    """A body; over HTTP/2 none, as hypercorn dies of one that comes for a stream which has been answered."""
     return None if http2 else b"hello"
 
 

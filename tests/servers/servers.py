@@ -5,7 +5,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -136,9 +136,9 @@ def _hypercorn(name: str, app: ASGIApp, listener: socket.socket, options: dict[s
         async def main() -> None:
             stop = asyncio.Event()
             loop = asyncio.get_running_loop()
-            service.stop = lambda: loop.call_soon_threadsafe(stop.set) and None
+            service.stop = lambda: cast("None", loop.call_soon_threadsafe(stop.set))
             service.ready()  # the socket listens: who comes too early waits
-            await hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
+            await hypercorn.asyncio.serve(cast("Any", app), config, shutdown_trigger=stop.wait, mode="asgi")
 
         asyncio.run(main())
 
@@ -148,7 +148,7 @@ def _hypercorn(name: str, app: ASGIApp, listener: socket.socket, options: dict[s
             token = trio.lowlevel.current_trio_token()
             service.stop = lambda: trio.from_thread.run_sync(stop.set, trio_token=token)
             service.ready()
-            await hypercorn.trio.serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
+            await hypercorn.trio.serve(cast("Any", app), config, shutdown_trigger=stop.wait, mode="asgi")
 
         trio.run(main)
 

@@ -24,7 +24,9 @@ def play_and_check(theatre: Theatre, ending: Ending, *, http2: bool = False) -> 
         play(theatre, ending, http2=http2)
         trail.flush()
     check(ending, sink.records)
-    assert [record.request and record.request.http_version for record in sink.records][0] == ("2" if http2 else "1.1")
+    request = sink.records[0].request
+    assert request is not None
+    assert request.http_version == ("2" if http2 else "1.1")
 
 
 @pytest.mark.parametrize(
@@ -51,14 +53,14 @@ def test_each_ending_leaves_its_record_over_http2(http2_server: Theatre, ending:
 @pytest.mark.parametrize("server", HYPERCORN, indirect=True)
 @pytest.mark.parametrize("code", [1000, 4002])
 def test_a_server_that_makes_every_close_a_drop_is_taken_at_its_word(server: Theatre, code: int) -> None:
-    """hypercorn says 1006 to the application, whatever the client's close said; the record says what the server said."""
+    """Hypercorn says 1006 whatever the client's close said; the record says what the server said."""
     ending = Ending("", echo, "disconnected", None, Client.CLOSES, code=code, codes=frozenset({1006}), sent=1)
     play_and_check(server, ending)
 
 
 @pytest.mark.parametrize("server", UVICORN, indirect=True)
 def test_a_websocket_that_takes_no_more_has_gone(server: Theatre) -> None:
-    """uvicorn raises an `OSError` at an application that speaks to a client that has dropped the connection."""
+    """Uvicorn raises an `OSError` at an application that speaks to a client that has dropped the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await echo(scope, receive, send)
