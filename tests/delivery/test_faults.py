@@ -15,6 +15,7 @@ from tests.delivery.faulty import FAST, IMPATIENT, PATIENCE, Faulty, Stubborn, f
 
 
 def events(trail: AuditTrail, *actions: str) -> None:
+    """Record an event for each."""
     for action in actions:
         trail.event(action)
 
@@ -233,18 +234,18 @@ def test_what_a_function_raises_is_heard_of(error: BaseException) -> None:
 def test_an_error_that_cannot_be_said_is_named() -> None:
     """An exception whose text fails is no reason to stop delivering."""
 
-    class Mute(Exception):
+    class MuteError(Exception):
         def __str__(self) -> str:
             raise ValueError
 
     async def mute(records: Sequence[Record]) -> None:
-        raise Mute
+        raise MuteError
 
     sink = Faulty(mute)
     trail = AuditTrail(sink, delivery=FAST)
     events(trail, "a")
     sink.wait_for_batches(2)
-    assert trail.stats().sinks[0].last_error == "Mute"
+    assert trail.stats().sinks[0].last_error == "MuteError"
     sink.behave = fine
     trail.flush(PATIENCE)
     trail.close()

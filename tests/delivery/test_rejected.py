@@ -31,6 +31,7 @@ def rejected(tmp_path: Path) -> Path:
 
 
 def set_aside(path: Path) -> list[dict[str, object]]:
+    """What stands in the file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -136,7 +137,7 @@ def test_a_failure_among_the_stubs_sets_nothing_aside_twice(rejected: Path) -> N
 
 
 def test_a_stub_that_is_turned_down_later_is_not_set_aside(rejected: Path) -> None:
-    """A sink that fails between two attempts and rejects a stub it has accepted before: the original is on file once."""
+    """A sink rejects a stub that it has accepted before: the original is on file already."""
     phase = 0
 
     async def fickle(records: Sequence[Record]) -> None:

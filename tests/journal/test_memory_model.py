@@ -15,6 +15,7 @@ CAPACITY = 2**14
 
 
 def size_of(each: Record) -> int:
+    """What it takes up."""
     return len(encode(each)) + _ENTRY_OVERHEAD
 
 

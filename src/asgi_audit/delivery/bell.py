@@ -6,6 +6,7 @@ system call.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -53,10 +54,10 @@ class Bell:
         with self._progress:
             self._progress.notify_all()
 
-    def wait_until(self, done: Callable[[], bool], timeout: float) -> bool:
-        """Block until `done`, asked after each announcement, or until `timeout` seconds have passed; say which."""
+    def wait_until(self, done: Callable[[], bool], deadline: float) -> bool:
+        """Block until `done`, asked after each announcement, or until the deadline (monotonic); say which."""
         with self._progress:
-            return self._progress.wait_for(done, timeout)
+            return self._progress.wait_for(done, max(0.0, deadline - time.monotonic()))
 
     async def wait_for_records(self, pending: Callable[[], bool]) -> None:
         """Sleep until there are records to deliver, or it is over."""
@@ -71,7 +72,7 @@ class Bell:
             await self.pause(seconds, self.nudge)
 
     async def pause(self, seconds: float, nudge: asyncio.Event) -> bool:
-        """Wait, at most until somebody begins to wait for us, or has since `nudge` was taken; say whether that is so."""
+        """Wait, at most until somebody begins to wait for us, or has since `nudge` was taken; say whether so."""
         if self.over:
             return True
         try:

@@ -9,6 +9,7 @@ Rule 3: what the sink rejects is searched for by halving the batch. A record tha
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from asgi_audit.delivery.backoff import Backoff
 from asgi_audit.delivery.bell import Bell
@@ -97,7 +98,7 @@ class Lane:
         if self._opened:
             self._opened = False
             try:
-                await self._bounded(self._sink.close())
+                await self._bounded(self._sink.close)
             except _DeadlineMissed:
                 pass
             except Exception as error:  # noqa: BLE001 - a sink may raise anything
@@ -106,7 +107,7 @@ class Lane:
     async def _attempt(self) -> bool:
         try:
             if not self._opened:
-                await self._bounded(self._sink.open())
+                await self._bounded(self._sink.open)
                 self._opened = True
             batch = self._journal.read(self.name, self._options.batch_size)
             await self._store([self._stubs.get(record.id, record) for record in batch.records])
@@ -123,7 +124,7 @@ class Lane:
 
     async def _store(self, records: Sequence[Record]) -> None:
         try:
-            await self._bounded(self._sink.write(records))
+            await self._bounded(partial(self._sink.write, records))
         except RecordRejected as rejection:
             culprits = [(records[0], rejection)] if len(records) == 1 else await self._search(records)
             for record, reason in culprits:
@@ -136,7 +137,7 @@ class Lane:
         while parts:
             part = parts.pop()
             try:
-                await self._bounded(self._sink.write(part))
+                await self._bounded(partial(self._sink.write, part))
             except RecordRejected as rejection:
                 if len(part) == 1:
                     culprits.append((part[0], rejection))
@@ -147,7 +148,7 @@ class Lane:
     async def _replace(self, record: Record, reason: str, neighbour_accepted: bool) -> None:
         replacement = stub(record, reason)
         try:
-            await self._bounded(self._sink.write([replacement]))
+            await self._bounded(partial(self._sink.write, [replacement]))
         except RecordRejected:
             if not neighbour_accepted:
                 raise
@@ -157,7 +158,7 @@ class Lane:
             self.rejected += 1
             self._mishaps.set_aside(self.name, record, reason)
 
-    async def _bounded(self, work: Awaitable[None]) -> None:
+    async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait for the sink; past the deadline only for it to heed its cancellation."""
         self._call = call = asyncio.ensure_future(_contained(work))
         await asyncio.wait({call}, timeout=self._options.deadline)
@@ -178,9 +179,9 @@ class Lane:
         self._mishaps.failures.note(f"sink {self.name} failed", error, self.last_error)
 
 
-async def _contained(work: Awaitable[None]) -> None:
+async def _contained(work: Callable[[], Awaitable[None]]) -> None:
     """Keep what would end the thread, with every other sink's lane, from doing so."""
     try:
-        await work
+        await work()
     except (KeyboardInterrupt, SystemExit) as error:
         raise RuntimeError(f"the sink raised {type(error).__name__}") from error

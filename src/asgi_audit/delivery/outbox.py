@@ -5,8 +5,10 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from asgi_audit import process
+from asgi_audit.delivery.bell import Bell
 from asgi_audit.delivery.declaration import Declaration, MakeOwn
 from asgi_audit.delivery.lane import Lane
 from asgi_audit.delivery.mishaps import Mishaps
@@ -73,24 +75,19 @@ class Outbox:
             worker.bell.ring()
 
     def flush(self, timeout: float) -> None:
-        """Block until all that was put before is stored by every sink; raises `FlushTimeout`."""
+        """Block until every sink has stored what was put before, and told of what was lost; raises `FlushTimeout`."""
         if self._called_by_sink():
             return
-        deadline = time.monotonic() + timeout
         self._declare()
-        if self._pending():
+        if pending := self._pending():
             self.open()
         if (worker := self._worker) is None:
-            if pending := self._pending():
+            if pending:
                 raise FlushTimeout(timeout, pending)
             return
-        held = self._journal.held()
         worker.bell.hurry()
         try:
-            ended = worker.bell.wait_until(lambda: not held & self._journal.held(), timeout)
-            target = self._journal.progress(self._lanes[0].name).position
-            remaining = max(0.0, deadline - time.monotonic())
-            if not (worker.bell.wait_until(lambda: self._reached(target), remaining) and ended):
+            if not self._wait(worker.bell, time.monotonic() + timeout):
                 raise FlushTimeout(timeout, self._pending())
         finally:
             worker.bell.relax()
@@ -120,8 +117,7 @@ class Outbox:
 
     def stats(self, failures: dict[str, int]) -> Stats:
         """The counts of all lanes."""
-        refused = self._mishaps.losses.total()
-        sinks = [lane.stats(refused) for lane in self._lanes]
+        sinks = [lane.stats(self._mishaps.losses.total()) for lane in self._lanes]
         return Stats(
             writer=self._journal.writer,
             accepted=sinks[0].accepted,
@@ -133,8 +129,9 @@ class Outbox:
     def _start(self) -> Worker | None:
         if not self._announced:
             self._announced = True
-            about = {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)}
-            self._append(self._make_own(Kind.OPEN, about))
+            self._append(
+                self._make_own(Kind.OPEN, {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)})
+            )
         try:
             worker = Worker(self._lanes)
             worker.start()
@@ -155,6 +152,15 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - a journal may fail as any file may; the request must not
             self._mishaps.losses.add("the journal failed")
             self._mishaps.failures.note("the journal failed: records are lost", error)
+
+    def _wait(self, bell: Bell, deadline: float) -> bool:
+        held = self._journal.held()
+        done = bell.wait_until(lambda: not held & self._journal.held(), deadline)
+        for _ in range(2):  # once the sinks have got so far, there is room to declare what was lost
+            done = bell.wait_until(partial(self._reached, self._position()), deadline) and done
+            self._declare()
+            bell.ring()
+        return done
 
     def _called_by_sink(self) -> bool:
         if delivering.get():
@@ -180,7 +186,7 @@ class Outbox:
         self._worker: Worker | None = None
         self._announced = False  # whether a record of the opening stands at the beginning
         self._declaration = Declaration(self._journal, list(self._sinks), self._mishaps.losses, self._make_own)
-        # While the thread runs, its lanes keep the outbox alive: a trail that was dropped is still emptied at exit.
+        # While the thread runs, its lanes keep the outbox alive, which is then emptied at exit even if it was dropped.
         self._lanes = [
             Lane(name, sink, self._journal, self._options, self._mishaps, self._declare)
             for name, sink in self._sinks.items()
