@@ -2,9 +2,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from asgi_audit.redaction.jsonscan import Scan
 from asgi_audit.redaction.jsontext import JSONText
 from asgi_audit.redaction.keys import DeniedNames
 from asgi_audit.redaction.pseudonyms import redacted
@@ -53,6 +54,69 @@ def test_no_secret_survives_a_cut_anywhere(document: Any, at: int) -> None:
     text, whole = TEXT.redact(full[: len(full) - at], cut=True)
     assert whole
     assert SECRET[:4] not in text
+
+
+# What strings, names and numbers may be made of, to meet every reason for looking closer and every reason not to.
+bits = st.sampled_from(
+    [
+        *[
+            "",
+            "a",
+            "password",
+            "pin",
+            "Bearer abc",
+            "basic x",
+            "Basic eHl6",
+            "eyJhIjoi",
+            "eyJhIn0.x.y",
+            "J",
+            "B",
+            "b",
+            "-",
+        ],
+        *["https://h/", "://u:p@h", "http://u@h", "-----BEGIN PRIVATE KEY", "%3D", "+", "@", ":", "=", "\uff1a"],
+        *["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "123456789012345", "1"],
+        *["2026-11-23T12:00:00+01:00", "2026-11-23 12:00", "x2026-11-23T12:00"],
+        *['{"pin":1}', "[1", " [", "{", "}", "]", ",", " ", "\\", '"', "\n", "\x1e", "\ufeff", "é", "\ud800", "\0"],
+    ]
+)
+strings = st.lists(bits, max_size=4).map("".join)
+numbers = st.sampled_from(
+    [4111111111111111, -4111111111111111, 1.5, 411111111111111.1, 10**16, 5105105105105100, 0, None, True, float("inf")]
+)
+rich = st.recursive(
+    strings | numbers,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(strings | names, inner, max_size=5),
+    max_leaves=12,
+)
+rich_texts = st.builds(
+    json.dumps,
+    rich,
+    ensure_ascii=st.booleans(),
+    indent=st.sampled_from([None, None, 2]),
+    separators=st.sampled_from([None, (",", ":")]),
+)
+
+
+def scanned(text: str, cut: bool) -> tuple[str, bool]:
+    """What the scanner makes of a text by itself."""
+    return Scan(TEXT, text, cut, 0).run()
+
+
+@example('[{"pin": 4111111111111111}, 4111111111111111]', 0, False)
+@example('["a",\0', 0, True)
+@example("[,", 0, True)
+@given(rich_texts | st.lists(rich_texts | bits, max_size=3).map("".join), st.integers(0, 60), st.booleans())
+def test_jumping_changes_nothing(text: str, off: int, cut: bool) -> None:
+    """The quick way from hit to hit and the way through every token lead to the same text, whole or cut anywhere."""
+    text = text[: max(len(text) - off, 0)] if cut else text
+    assert TEXT.redact(text, cut=cut) == scanned(text, cut)
+
+
+@given(st.text(st.sampled_from('{}[]:,"\\pin1 eyJ-.ntrueu0069\n')), st.booleans())
+def test_jumping_changes_nothing_in_odd_texts(text: str, cut: bool) -> None:
+    """Nor in what may be no JSON at all."""
+    assert TEXT.redact(text, cut=cut) == scanned(text, cut)
 
 
 @given(st.text(st.sampled_from('{}[]:,"\\pin1 eyJ-.ntrueu0069\n')), st.booleans())

@@ -18,6 +18,11 @@ from asgi_audit.redaction.pseudonyms import REDACTED, Mask
 
 # Begins with one class of rare characters: `re` skips to them at full speed, and looks back from there.
 _BEGINNINGS: Final = r"=:\uff1a\uff1dJBb\-"
+# A date and a time of this millennium, behind its first digit.
+MOMENT: Final = (
+    r"[0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?!\d)(?::[0-9]{2}(?!\d))?+"
+    r"(?:\.[0-9]++)?+(?:[+-][0-9]{2}:[0-9]{2}(?!\d))?+"
+)
 _FORMS: Final = r"""(?:
     (?<=:)(?P<url>//)
     | (?<=[=:\uff1a\uff1d])(?P<pair>)
@@ -29,8 +34,7 @@ _FORMS: Final = r"""(?:
       )(?P<credentials>[A-Za-z0-9._~+/=:-]++)
     | (?<=-)(?P<pem>----BEGIN\ [A-Z0-9 ]{0,40}?PRIVATE\ KEY)
     # a moment's colons make no pairs
-    | (?<=2)(?<![\w.\-\[\]%\\$].)(?P<moment>[0-9]{3}-[0-9]{2}-[0-9]{2}[T\ ][0-9]{2}:[0-9]{2}(?!\d)(?::[0-9]{2}(?!\d))?+
-        (?:\.[0-9]++)?+(?:[+-][0-9]{2}:[0-9]{2}(?!\d))?+)
+    | (?<=2)(?<![\w.\-\[\]%\\$].)(?P<moment>@MOMENT@)
     # only what issuers give out: one number in ten has the right check digit, and most are orders or accounts
     | (?<=[2-6])(?<!\d.)(?<!\d\..)(?P<card>(?:
         (?: (?<=4)[0-9]{3} | (?<=5)[1-5][0-9]{2} | (?<=6)(?:011|4[4-9][0-9]|5[0-9]{2})
@@ -38,7 +42,7 @@ _FORMS: Final = r"""(?:
         (?: [0-9]{12} | (?P<gap>[\ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4} )
         | (?<=3)[47][0-9]{2} (?: [0-9]{11} | [\ -][0-9]{6}[\ -][0-9]{5} )
       )(?!\d))
-    )"""
+    )""".replace("@MOMENT@", MOMENT)
 _FORM: Final = re.compile(f"[{_BEGINNINGS}2-6]{_FORMS}", re.X)
 # Digits are not rare, so most texts are cleared by two searches that are quicker than the one for everything.
 _BUT_CARDS: Final = re.compile(f"[{_BEGINNINGS}]{_FORMS}", re.X)
