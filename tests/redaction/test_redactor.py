@@ -157,6 +157,16 @@ def test_headers_are_bounded() -> None:
     assert kept[-1] == ("\\[cut 150]", "")
 
 
+def test_memory_for_header_names_is_bounded() -> None:
+    """However many names clients invent, only so many are remembered, and long ones never."""
+    redactor = Redactor()
+    for number in range(2000):
+        redactor.headers([(b"x-%d" % number, b"v")])
+    remembered = redactor._remembered.cache_info().currsize
+    assert redactor.headers([(b"x" * 65, b"v")]) == [("x" * 65, "v")]
+    assert redactor._remembered.cache_info().currsize == remembered <= 1024
+
+
 def test_long_queries_are_cut_between_characters() -> None:
     """The beginning and the length of the whole; a secret at the cut is masked."""
     raw = "é".encode() * 5000

@@ -5,6 +5,7 @@ stands, what cannot be redacted is dropped and marked, and all text is escaped. 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from asgi_audit.errors import ConfigurationError
@@ -25,6 +26,8 @@ _LONGEST_QUERY: Final = 8192
 _LONGEST_TEXT: Final = 4096
 _LONGEST_NAME: Final = 256
 _MOST_HEADERS: Final = 100
+_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 64
 # Credentials by definition: no `allow=` frees them.
 _ALWAYS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
@@ -55,6 +58,8 @@ class Redactor:
         json_text = JSONText(self._names, forms, mask)
         self._urlencoded = URLEncoded(self._names, forms, mask)
         self._plain = PlainText(forms)
+        # Clients choose the names, so what is remembered is bounded in number and in size.
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._header_name)
         self._ids = PlainText(SecretForms(self._names, mask, cards=False))
         self._values = Values(self._names, self._plain, mask)
         self._id_values = Values(self._names, self._ids, mask)
@@ -111,10 +116,14 @@ class Redactor:
         return Capture(self._bodies, content_type, encoding)
 
     def _header(self, name: bytes, value: bytes) -> tuple[str, str]:
+        label, denied = (self._remembered if len(name) <= _LONGEST_REMEMBERED else self._header_name)(name)
+        return label, self._mask(value) if denied else self._plain.clean(value, _LONGEST_TEXT)
+
+    def _header_name(self, name: bytes) -> tuple[str, bool]:
+        """Return the name for the record, and whether its value must not leave."""
         decoded = name.decode("utf-8", "surrogateescape")
-        if decoded.strip().lower() in _ALWAYS or self._names.denies(decoded):
-            return self._plain.clean(name, _LONGEST_NAME), self._mask(value)
-        return self._plain.clean(name, _LONGEST_NAME), self._plain.clean(value, _LONGEST_TEXT)
+        denied = decoded.strip().lower() in _ALWAYS or self._names.denies(decoded)
+        return self._plain.clean(name, _LONGEST_NAME), denied
 
     def __repr__(self) -> str:
         return f"Redactor(body_limit={self._body_limit}, pseudonyms={self._pseudonyms!r})"
