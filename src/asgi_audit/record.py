@@ -104,7 +104,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """A body as far as it may be kept: redacted, escaped, capped.
 
     `size` is the length of the whole in bytes; `cut` says that `text` or `parts` show less than the whole; `dropped` is
-    the reason why there is no text, or why it ends where it does: of malformed JSON, what stands before the error is kept.
+    the reason why there is no text, or why it ends early: of malformed JSON, what stands before the error is kept.
     """
 
     size: int
