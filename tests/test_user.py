@@ -69,7 +69,7 @@ class Hostile:
     """A user object that answers nothing."""
 
     @property
-    def __class__(self) -> NoReturn:  # type: ignore[override]  # what a lazy object looks up when it is asked
+    def __class__(self) -> NoReturn:  # type: ignore[misc]  # what a lazy object looks up when it is asked
         raise RuntimeError("you cannot do this here")
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -47,7 +47,10 @@ class RecordFactory:
         """What takes a body with these headers as it passes, and keeps what may be kept."""
         found: dict[bytes, bytes] = {}
         if isinstance(headers, list | tuple):
-            found = {name.lower(): value for name, value in headers if name.lower() in _BODY_HEADERS}
+            try:
+                found = {name.lower(): value for name, value in headers if name.lower() in _BODY_HEADERS}
+            except (AttributeError, TypeError, ValueError):  # no pairs of bytes
+                pass
         return self._redact.capture(found.get(b"content-type"), found.get(b"content-encoding"))
 
     def actor_of(self, draft: Draft) -> Actor | None:
@@ -161,7 +164,7 @@ class RecordFactory:
         try:
             return Outcome(said)
         except ValueError:
-            self._failures.note("annotate() was given an unknown outcome; the one seen was recorded")
+            self._failures.note("an outcome that does not exist was given, and left out")
             return seen
 
     def _actor(self, actor: Actor | None, depth: int = 0) -> Actor | None:

@@ -33,7 +33,10 @@ class Facts:
         """The request and its source; with a `draft`, also what was seen of the body."""
         raw = scope.get("headers")
         pairs: Iterable[tuple[bytes, bytes]] = raw if isinstance(raw, list | tuple) else ()
-        headers = dict(pairs)
+        try:
+            headers = dict(pairs)
+        except (TypeError, ValueError):  # no pairs: somebody's mistake, which must not cost the record
+            pairs, headers = (), {}
         address = self._proxies.resolve(scope.get("client"), pairs)
         agent = headers.get(b"user-agent")
         source = Source(

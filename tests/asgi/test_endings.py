@@ -1,6 +1,7 @@
 """The table of endings as raw conversations, under asyncio and trio."""
 
 import asyncio
+import contextvars
 
 import pytest
 
@@ -155,6 +156,21 @@ def test_a_coroutine_that_is_dropped_is_on_record() -> None:
         coroutine.send(None)
         coroutine.close()
     assert [(r.outcome, r.status) for r in sink.records] == [("cancelled", 200)]
+
+
+def test_a_coroutine_may_be_dropped_in_another_context() -> None:
+    """Where the garbage collector closes it, the context is not the one in which it began: no harm, and a record."""
+    sink = MemorySink()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0)
+
+    with AuditTrail(sink) as trail:
+        conversation = Conversation()
+        coroutine = AuditMiddleware(app, trail)(http_scope(), conversation.receive, conversation.send)
+        contextvars.copy_context().run(coroutine.send, None)
+        coroutine.close()
+    assert [(r.outcome, r.status) for r in sink.records] == [("cancelled", None)]
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["the start", "the body"])
