@@ -4,7 +4,7 @@ import contextvars
 import copy
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -336,3 +336,10 @@ def test_outside_any_request_the_log_says_so_once() -> None:
     (line,) = run_script(script).stderr.splitlines()
     assert "set_actor()" in line
     assert "trail.event()" in line
+
+
+@pytest.mark.parametrize("verb", [lambda: set_actor("42", email="a@example.com"), lambda: annotate(actoin="x")])  # type: ignore[call-arg]
+def test_a_misspelt_keyword_is_an_error_everywhere(verb: Callable[[], None]) -> None:
+    """Outside a request as inside, so that the first test run finds it."""
+    with pytest.raises(TypeError):
+        verb()

@@ -28,6 +28,11 @@ def test_json_has_sorted_keys_and_no_nulls(record: Record) -> None:
     assert None not in [value for name, value in raw.items() if name != "data"]
 
 
+def test_to_json_is_one_line() -> None:
+    """A sink needs no encoder of its own."""
+    assert PLAIN.to_json() == b'{"action":"a","id":"i","kind":"event","time":"2026-11-23T00:00:00Z","v":1}'
+
+
 def test_a_record_can_not_be_changed() -> None:
     """Records are values."""
     with pytest.raises(AttributeError):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias, Unpack
 
-from asgi_audit.draft import About, Annotation, Draft, as_actor
+from asgi_audit.draft import About, Annotation, Draft, Notes, as_actor
 from asgi_audit.failures import Failures
 from asgi_audit.record import Actor
 
@@ -45,15 +45,15 @@ def current_actor() -> Actor | None:
 def set_actor(actor: Actor | str | None, **about: Unpack[About]) -> None:
     """Say who acts in this request or block: an `Actor`, or an id with `type=`, `name=`, `on_behalf_of=`.
 
-    `None` for nobody. Never raises; elsewhere it does nothing, and the log says so.
+    `None` for nobody. Elsewhere it does nothing, and the log says so. Raises nothing but the `TypeError` of a misspelt
+    keyword.
     """
+    known = as_actor(actor, "set_actor", **about)
     here = current.get()
-    if isinstance(here, Draft):
-        here.set_actor(actor, **about)
-    elif here is not None:
-        here.actor = as_actor(actor, "set_actor", **about)
-    else:
+    if here is None:
         outside.note(_OUTSIDE, detail="set_actor()")
+    else:
+        here.actor = known
 
 
 def annotate(**annotation: Unpack[Annotation]) -> None:
@@ -61,15 +61,16 @@ def annotate(**annotation: Unpack[Annotation]) -> None:
 
     May be called several times: targets and data add up, of the rest the last word counts. An `action` makes a record
     of a request that the policy skips, as an event; `outcome` replaces `success`, `denied` or `failed`, never a more
-    honest one. After the record was made it makes an event record that names the first one as its parent. Never raises;
-    outside a request it does nothing, and the log says so.
+    honest one. After the record was made it makes an event record that names the first one as its parent. Outside a
+    request it does nothing, and the log says so. Raises nothing but the `TypeError` of a misspelt keyword.
     """
+    notes = Notes(**annotation)
     here = current.get()
     draft = here.draft if isinstance(here, Acting) else here
     if draft is None:
         outside.note(_OUTSIDE, detail="annotate()")
     else:
-        draft.annotate(**annotation)
+        draft.note(notes)
 
 
 @contextmanager

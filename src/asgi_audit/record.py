@@ -197,6 +197,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     service: str | None = None
     salts: str | None = None
 
+    def to_json(self) -> bytes:
+        """The record as JSON: one line, sorted keys, nothing that is null."""
+        return encode(self)
+
     @property
     def status(self) -> int | None:
         """The status that the application sent, if it sent one."""

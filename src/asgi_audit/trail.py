@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Any, Self
 
 from asgi_audit.client import TrustedProxies
@@ -50,7 +50,12 @@ class AuditTrail:
         proxies = trusted_proxies if isinstance(trusted_proxies, TrustedProxies) else TrustedProxies(trusted_proxies)
         delivery = Delivery() if delivery is None else delivery
         self.policy = Policy() if policy is None else policy
-        _check(self.policy, identify, journal)
+        _check("policy", self.policy, Policy, "a Policy, as in policy=Policy([*Policy.mutations])")
+        _check("redact", redact, Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])')
+        _check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
+        _check("service", service, str | None, 'a name, as in service="billing"')
+        _check_callable(identify)
+        _check_journal(journal, self.policy)
         self._failures = Failures()
         self._losses = Losses()
         self._journal = journal
@@ -220,12 +225,18 @@ def _level(draft: Draft, verdict: Verdict) -> Level:
     return verdict.level(500 if draft.status is None and draft.error is not None else draft.status)
 
 
-def _check(policy: Policy, identify: object, journal: Journal) -> None:
-    if not isinstance(policy, Policy):
-        raise ConfigurationError("policy", policy, "give a Policy, as in policy=Policy([*Policy.mutations])")
+def _check(argument: str, value: object, kind: type | UnionType, remedy: str) -> None:
+    if not isinstance(value, kind):
+        raise ConfigurationError(argument, value, f"give {remedy}")
+
+
+def _check_callable(identify: object) -> None:
     if identify is not None and (not callable(identify) or inspect.iscoroutinefunction(identify)):
         raise ConfigurationError("identify", identify, "give a plain function of the scope; it can't be awaited")
-    if not hasattr(journal, "append"):
+
+
+def _check_journal(journal: Journal, policy: Policy) -> None:
+    if isinstance(journal, type) or not hasattr(journal, "acknowledge"):
         raise ConfigurationError("journal", journal, "give a journal, as in journal=MemoryJournal(max_bytes=2**26)")
     for rule in policy.required:
         if not journal.durable:

@@ -4,6 +4,7 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_help_needs_no_extra(verb: str) -> None:
     ended = without("sqlalchemy", *([verb] if verb else []), "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith(f"usage: asgi-audit {verb}".rstrip())
+
+
+def test_version_names_the_release() -> None:
+    """`--version` prints the installed release and nothing else."""
+    ended = run(sys.executable, "-m", "asgi_audit", "--version")
+    assert (ended.returncode, ended.stdout) == (0, f"asgi-audit {metadata.version('asgi-audit')}\n")
+
+
+def test_version_is_read_from_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a process too."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert metadata.version("asgi-audit") in capsys.readouterr().out
 
 
 def test_the_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:

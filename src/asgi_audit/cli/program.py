@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from typing import NoReturn
 
 from asgi_audit.cli.exits import CommandFailed, Exit
@@ -44,6 +45,14 @@ class _Parser(argparse.ArgumentParser):
         raise CommandFailed(f"{message} (see {self.prog} --help)", Exit.USAGE)
 
 
+class _Version(argparse.Action):
+    """Looks the release up only when asked: the package may run without being installed."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        sys.stdout.write(f"asgi-audit {version('asgi-audit')}\n")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The verbs and their options."""
     parser = _Parser(
@@ -53,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show which release this is")
     parser.add_argument("--traceback", action="store_true", help="show the Python traceback of an error")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, TypeAlias, cast
 
-from asgi_audit.errors import ConfigurationError
+from asgi_audit.errors import ConfigurationError, MissingDependencyError
 from asgi_audit.sinks.base import Sink
 from asgi_audit.sinks.function import FunctionSink, SinkFunction
 from asgi_audit.sinks.jsonl import JSONLinesSink
@@ -21,6 +21,7 @@ ENTRY_POINT_GROUP: Final = "asgi_audit.sinks"
 # The edges are named by string, so that their dependencies are imported only when they are used.
 _SQL: Final = "asgi_audit.sqlalchemy:SQLAlchemySink"
 _SCHEMES: Final = {"sqlite": _SQL, "postgresql": _SQL, "postgres": _SQL, "mysql": _SQL, "mariadb": _SQL}
+_EXTRAS: Final = {"postgresql": "postgres", "postgres": "postgres"}
 
 
 def as_sink(given: AnySink) -> Sink:
@@ -59,7 +60,11 @@ def _from_url(url: str) -> Sink:
     dialect = scheme.partition("+")[0]
     if (place := _SCHEMES.get(dialect)) is not None:
         module, _, name = place.partition(":")
-        return cast("Callable[[str], Sink]", getattr(importlib.import_module(module), name))(url)
+        try:
+            sink = getattr(importlib.import_module(module), name)
+        except MissingDependencyError as error:  # the module can't know which database it is for
+            raise MissingDependencyError(error.feature, _EXTRAS.get(dialect, error.extra)) from None
+        return cast("Callable[[str], Sink]", sink)(url)
     for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
         factory: Callable[[str], Any] = entry_point.load()
         return as_sink(factory(url))
