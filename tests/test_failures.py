@@ -1,0 +1,93 @@
+import logging
+import threading
+import time
+
+import pytest
+
+from asgi_audit.failures import Failures, logger
+
+
+def raised(error: Exception) -> Exception:
+    """The error, with the place where it was raised."""
+    try:
+        raise error
+    except Exception as caught:  # noqa: BLE001 - whichever
+        return caught
+
+
+def test_a_failure_is_counted_and_logged_once_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Per kind; the next line says how many there were."""
+    clock = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    failures = Failures()
+    for _ in range(5):
+        failures.note("a")
+    failures.note("b")
+    clock += 61
+    failures.note("a")
+    assert failures.counts() == {"a": 6, "b": 1}
+    assert [line.getMessage() for line in caplog.records] == [
+        "a (1 so far; said at most once a minute)",
+        "b (1 so far; said at most once a minute)",
+        "a (6 so far; said at most once a minute)",
+    ]
+    assert {line.name for line in caplog.records} == {"asgi_audit"}
+    assert {line.levelname for line in caplog.records} == {"WARNING"}
+
+
+def test_an_error_is_named_with_its_place_but_not_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    """The message may hold what a client has sent; a detail is ours."""
+    failures = Failures()
+    failures.note("a", raised(ValueError("canary")), "harmless")
+    failures.note("b", ValueError("canary"))
+    first, second = (line.getMessage() for line in caplog.records)
+    assert first.startswith("a: ValueError at ")
+    assert "test_failures.py:" in first
+    assert ": harmless (" in first
+    assert second.startswith("b: ValueError (1 so far")
+    assert "canary" not in caplog.text
+
+
+def test_a_log_handler_that_raises_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Least of all the request."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError
+
+    handler = Handler()
+    logger.addHandler(handler)
+    try:
+        failures = Failures()
+        failures.note("a")
+    finally:
+        logger.removeHandler(handler)
+    assert failures.counts() == {"a": 1}
+
+
+def test_threads_count_side_by_side() -> None:
+    """Nothing is missed."""
+    failures = Failures()
+
+    def work() -> None:
+        for _ in range(500):
+            failures.note("a")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures.counts() == {"a": 4000}
+
+
+def test_a_child_need_not_wait_for_a_lock_of_its_parents() -> None:
+    """A fork may come while another thread notes a failure; the counts stay."""
+    failures = Failures()
+    failures.note("a")
+    with failures._lock:
+        failures._renew()
+        failures.note("a")
+    assert failures.counts() == {"a": 2}
