@@ -22,6 +22,7 @@ class Seen(NamedTuple):
     """What there was to be seen of one run, messages by their number among those that the application made."""
 
     sent: list[int]
+    headers: list[list[Any]]  # as the server read them, once
     heard: list[int]
     reads: int
     calls: int
@@ -38,6 +39,7 @@ class Server:
         self.incoming = incoming
         self.refuses = refuses
         self.sent: list[Message] = []
+        self.headers: list[list[Any]] = []
         self.reads = 0
 
     async def receive(self) -> Message:
@@ -54,6 +56,7 @@ class Server:
             self.refuses = None
             raise BrokenPipeError("gone")
         self.sent.append(message)
+        self.headers.append(list(message.get("headers", ())))
         await anyio.lowlevel.checkpoint()
 
 
@@ -79,6 +82,7 @@ async def run(wrap: Any, played: list[Step], scope: Scope, incoming: list[Messag
         group.cancel_scope.cancel()
     return Seen(
         sent=[_place(message, behaviour.made) for message in server.sent],
+        headers=server.headers,
         heard=[_place(message, incoming) for message in behaviour.heard],
         reads=server.reads,
         calls=behaviour.calls,

@@ -68,8 +68,8 @@ def test_a_scope_without_user_names_nobody() -> None:
 class Hostile:
     """A user object that answers nothing."""
 
-    @property
-    def __class__(self) -> NoReturn:  # type: ignore[misc]  # what a lazy object looks up when it is asked
+    @property  # type: ignore[misc]
+    def __class__(self) -> NoReturn:  # type: ignore[override]  # what a lazy object looks up when it is asked
         raise RuntimeError("you cannot do this here")
 
     def __getattr__(self, name: str) -> NoReturn:
