@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-import threading
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
@@ -15,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from asgi_audit import Actor, AuditMiddleware, AuditTrail, Level, Policy, Record, Rule, acting_as, set_actor
+from asgi_audit import Actor, AuditMiddleware, AuditTrail, Policy, acting_as, set_actor
 from asgi_audit._types import Receive, Scope, Send
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import body, start
 from tests.servers.clients import http_client
+from tests.servers.pause import Pause, ended
 from tests.servers.servers import HYPERCORN, SECONDS, SERVERS, UVICORN, Theatre, theatre
 
 
@@ -41,32 +41,6 @@ def trail(sink: MemorySink) -> Iterator[AuditTrail]:
     """A trail that records everything."""
     with AuditTrail(sink, policy=Policy(Policy.everything)) as opened:
         yield opened
-
-
-class Pause:
-    """A place where an application waits until the test lets it go on, whatever event loop it runs in."""
-
-    def __init__(self) -> None:
-        self._open = threading.Event()
-
-    def end(self) -> None:
-        """Let it go on."""
-        self._open.set()
-
-    def ended(self) -> bool:
-        """Wait until it has ended, in a thread."""
-        return self._open.wait(SECONDS)
-
-    async def here(self) -> None:
-        """Wait, without blocking the loop."""
-        assert await anyio.to_thread.run_sync(self.ended)
-
-
-def ended(theatre: Theatre, trail: AuditTrail, sink: MemorySink) -> list[Record]:
-    """The records, once the application has returned."""
-    theatre.stage.wait_for_the_end()
-    trail.flush()
-    return sink.records
 
 
 def test_a_204_is_over_before_its_body_message(server: Theatre, trail: AuditTrail, sink: MemorySink) -> None:
@@ -239,70 +213,3 @@ def test_a_task_left_behind_does_not_act_for_its_first_user(
         Actor("mailer", type="job", source="event"),
         Actor("nightly", type="job", source="acting_as"),
     ]
-
-
-@pytest.mark.parametrize("level", [Level.METADATA, Level.RESPONSE])
-def test_an_upload_passes_piece_by_piece(server: Theatre, level: Level) -> None:
-    """An upload reaches the application as the client sends it: its first bytes before the client has made the last."""
-    sink = MemorySink()
-    pause = Pause()
-    pieces: list[int] = []
-    size, chunk = 0, bytes(2**16)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal size
-        more = True
-        while more:
-            message = await receive()
-            size += len(message["body"])
-            pieces.append(len(message["body"]))
-            more = message.get("more_body", False)
-            pause.end()
-        await send(start(201, [(b"content-length", b"0")]))
-        await send(body())
-
-    def chunks() -> Iterator[bytes]:
-        yield chunk
-        assert pause.ended(), "the application has nothing yet"
-        for _ in range(63):
-            yield chunk
-
-    with AuditTrail(sink, policy=Policy([Rule(level)])) as trail:
-        server.stage.put_on(AuditMiddleware(app, trail))
-        with http_client(server) as client:
-            headers = {"content-type": "application/octet-stream"}
-            assert client.put("/files/7", content=chunks(), headers=headers).status_code == 201
-        (record,) = ended(server, trail, sink)
-    assert record.request is not None
-    assert record.request.size == size == 2**22
-    assert len(pieces) > 10
-    assert (record.request.body and record.request.body.size) == (2**22 if level is Level.RESPONSE else None)
-
-
-@pytest.mark.parametrize("level", [Level.METADATA, Level.RESPONSE])
-def test_a_download_passes_piece_by_piece(server: Theatre, level: Level) -> None:
-    """A download reaches the client as the application makes it, and is counted, not kept."""
-    sink = MemorySink()
-    pause = Pause()
-    chunk = bytes(2**16)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send(start(200, [(b"content-type", b"application/octet-stream")]))
-        await send(body(chunk, more=True))
-        await pause.here()
-        for _ in range(63):
-            await send(body(chunk, more=True))
-        await send(body())
-
-    with AuditTrail(sink, policy=Policy([Rule(level)])) as trail:
-        server.stage.put_on(AuditMiddleware(app, trail))
-        with http_client(server) as client, client.stream("GET", "/files/7") as response:
-            stream = response.iter_raw()
-            size = len(next(stream))
-            pause.end()
-            size += sum(map(len, stream))
-        (record,) = ended(server, trail, sink)
-    assert record.response is not None
-    assert record.response.size == size == 2**22
-    assert (record.outcome, record.request and record.request.size) == ("success", 0)
