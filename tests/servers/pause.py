@@ -19,8 +19,7 @@ class Pause:
         """Let it go on."""
         self._open.set()
 
-
-def ended(self) -> bool:
+    def ended(self) -> bool:
         """Wait until it has ended, in a thread."""
         return self._open.wait(SECONDS)
 
