@@ -277,3 +277,18 @@ def test_an_exception_without_text_is_recorded_without_its_message() -> None:
 def test_the_actor_is_identified_from_the_scope(identify: Any, expected: Actor) -> None:
     """Without `set_actor`, `identify` says who acts; where it does not, or raises, the framework's user does."""
     assert only(recorded(scope=http_scope(user="ada"), identify=identify)).actor == expected
+
+
+def test_names_from_the_client_are_redacted_too() -> None:
+    """A credential in the request id or the host does not become part of the record; what is no text is left out."""
+    headers = [
+        (b"x-request-id", b"Bearer abc.def.ghi"),
+        (b"host", b"http://u:p4ss@shop"),
+        (b"user-agent", bytearray(b"x")),
+    ]
+    record = only(recorded(scope=http_scope(headers=headers)))
+    assert record.request is not None
+    assert record.request.id == "Bearer [redacted]"
+    assert "p4ss" not in str(record)
+    assert record.source is not None
+    assert record.source.user_agent is None

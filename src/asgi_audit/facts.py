@@ -8,7 +8,6 @@ from urllib.parse import unquote_to_bytes
 from asgi_audit._types import Scope
 from asgi_audit.client import TrustedProxies
 from asgi_audit.draft import Draft
-from asgi_audit.escape import escape
 from asgi_audit.record import Request, Source
 from asgi_audit.redaction import Redactor
 from asgi_audit.routing import params_of, route_of
@@ -27,7 +26,9 @@ class Facts:
     def __init__(self, redact: Redactor, proxies: TrustedProxies) -> None:
         self._redact = redact
         self._proxies = proxies
+        # Most of these are the same in every request.
         self._agent = lru_cache(maxsize=1024)(partial(redact.text, limit=_LONGEST_AGENT))
+        self._label = lru_cache(maxsize=1024)(partial(redact.identifier, limit=_LONGEST_NAME))
 
     def read(self, scope: Scope, level: Level, draft: Draft | None = None) -> tuple[Request, Source]:
         """The request and its source; with a `draft`, also what was seen of the body."""
@@ -43,25 +44,28 @@ class Facts:
             ip=address.ip,
             ip_source=None if address.ip is None else address.source,
             port=address.port,
-            user_agent=None if agent is None else self._agent(agent),
+            user_agent=self._agent(agent) if isinstance(agent, bytes) else None,
         )
         full = level >= Level.REQUEST
         query = scope.get("query_string")
         return Request(
-            method=_name(scope.get("method")),
+            method=self._name(scope.get("method")),
             path=self._redact.identifier(_path(scope), _LONGEST_PATH),
-            route=_name(route_of(scope)),
+            route=self._name(route_of(scope)),
             params=self._params(params_of(scope)),
             query=self._redact.query(query) if query else None,
-            scheme=_name(scope.get("scheme")),
-            host=_name(headers.get(b"host")),
-            http_version=_name(scope.get("http_version")),
-            id=_name(headers.get(b"x-request-id")),
+            scheme=self._name(scope.get("scheme")),
+            host=self._name(headers.get(b"host")),
+            http_version=self._name(scope.get("http_version")),
+            id=self._name(headers.get(b"x-request-id")),
             trace_id=trace_id(headers.get(b"traceparent", b"")),
             size=None if draft is None else draft.request_size,
             headers=self._redact.headers(pairs) if full else None,
             body=draft.request_body.finish() if full and draft is not None and draft.request_body is not None else None,
         ), source
+
+    def _name(self, value: object) -> str | None:
+        return self._label(value) if isinstance(value, str | bytes) else None
 
     def _params(self, params: dict[str, Any] | None) -> dict[str, str] | None:
         if params is None:
@@ -76,8 +80,3 @@ def _path(scope: Scope) -> str | bytes:
     if _REPLACEMENT in path and isinstance(raw := scope.get("raw_path"), bytes):
         return unquote_to_bytes(raw)
     return path
-
-
-@lru_cache(maxsize=1024)  # most of these are the same in every request
-def _name(value: str | bytes | None) -> str | None:
-    return None if value is None else escape(value, _LONGEST_NAME)
