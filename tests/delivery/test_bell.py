@@ -111,3 +111,15 @@ def test_many_threads_flush_side_by_side() -> None:
         thread.join()
     assert seen == [True] * 12
     trail.close()
+
+
+def test_a_lane_that_has_something_to_do_does_not_fall_asleep() -> None:
+    """It looks once more after it has said that it sleeps: a record that came between rang for nobody."""
+
+    async def look() -> None:
+        bell = Bell(asyncio.get_running_loop())
+        await bell.wait_for_records(lambda: True)
+        bell.close()
+        await bell.wait_for_records(lambda: False)
+
+    asyncio.run(asyncio.wait_for(look(), PATIENCE))

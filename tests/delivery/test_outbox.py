@@ -315,3 +315,49 @@ def test_a_forked_child_is_a_writer_of_its_own(tmp_path: Path) -> None:
     for mine in by_writer.values():
         assert [each.seq for each in mine] == list(range(len(mine)))
     assert len({each.id for mine in by_writer.values() for each in mine}) == 8
+
+
+def test_what_a_child_does_first_and_a_process_last() -> None:
+    """The same, seen from within: a new writer without records, and a closing within a few seconds."""
+    sink = MemorySink()
+    trail = AuditTrail(sink, delivery=FAST)
+    trail.event("parent")
+    trail.close(PATIENCE)
+    before = trail.stats().writer
+    trail._outbox._renew()
+    assert trail.stats().writer != before
+    assert trail.stats().accepted == 0
+    trail.event("child")
+    trail._outbox._leave()
+    assert [each.action for each in sink.records] == ["parent", "child"]
+    assert trail.stats().sinks[0].delivered == 3
+
+
+def test_a_loss_found_at_the_very_end_reaches_every_sink() -> None:
+    """The last batch of one sink may leave something to declare when the others are ready to go."""
+    late = Stubborn()
+    ready, last = Faulty(name="ready"), Faulty(late, name="last")
+    trail = AuditTrail(ready, last, delivery=FAST)
+    trail.event("a")
+    closing = threading.Thread(target=trail.close, args=(PATIENCE,))
+    closing.start()
+    ready.wait(lambda: "trail.close" in [each.action for each in ready.kept.everything])
+    trail._losses.add("the record could not be made")
+    late.released.set()
+    closing.join()
+    for sink in (ready, last):
+        assert sink.kept.everything[-1].kind is Kind.LOSS
+
+
+def test_a_sink_that_never_opened_is_not_closed() -> None:
+    """It has nothing to let go of."""
+    sink = Faulty()
+    sink.opening = failing
+    trail = AuditTrail(sink, delivery=FAST)
+    trail.event("a")
+    trail.close(0.01)
+    assert sink.closed == 0
+    sink.opening = fine
+    trail.flush(PATIENCE)
+    trail.close(PATIENCE)
+    assert sink.closed == 1

@@ -138,32 +138,51 @@ def test_a_failure_among_the_stubs_sets_nothing_aside_twice(rejected: Path) -> N
 
 def test_a_stub_that_is_turned_down_later_is_not_set_aside(rejected: Path) -> None:
     """A sink rejects a stub that it has accepted before: the original is on file already."""
-    phase = 0
+    calls = 0
 
     async def fickle(records: Sequence[Record]) -> None:
-        nonlocal phase
+        nonlocal calls
         actions = [each.action for each in records]
-        if phase == 0 and "poison" in actions:
+        if "poison" in actions:
             raise RecordRejected("no such action")
-        if phase == 0 and actions == ["rejected"]:
-            phase = 1
-        elif phase == 1 and actions == ["rejected"]:
-            phase = 2
-            raise ConnectionError
-        elif phase == 1 and "poison" in actions:
-            raise RecordRejected("no such action")
-        elif phase == 2 and "rejected" in actions and len(actions) > 1:
-            raise RecordRejected("a stub")
-        elif phase == 2 and "poison" in actions:
-            raise RecordRejected("no such action")
+        if actions == ["rejected"]:
+            calls += 1
+            if calls == 2:
+                raise ConnectionError
+        elif "rejected" in actions and calls == 2:
+            raise RecordRejected("nor this one")
 
     sink = Faulty(fickle)
     with AuditTrail(sink, delivery=gathering(rejected)) as trail:
-        for action in ("poison", "a", "poison"):
+        for action in ("a", "poison", "b", "poison"):
             trail.event(action)
         trail.flush(PATIENCE)
     assert len(set_aside(rejected)) == 2
     assert trail.stats().sinks[0].rejected == 2
+
+
+def test_a_batch_whose_stub_is_rejected_at_last_is_not_counted_twice(rejected: Path) -> None:
+    """The stub of a first attempt stands for its record in the second, and is replaced by another like it."""
+    writes: list[list[str]] = []
+
+    async def twice(records: Sequence[Record]) -> None:
+        actions = [each.action for each in records]
+        writes.append(actions)
+        if "poison" in actions:
+            raise RecordRejected("no such action")
+        if actions == ["rejected"] and [each for each in writes if each == ["rejected"]] == [["rejected"]]:
+            return
+        if actions == ["rejected"] and writes.count(["rejected"]) == 2:
+            raise ConnectionError
+        if "rejected" in actions and writes.count(["rejected"]) in (2, 3):
+            raise RecordRejected("nor this one")
+
+    sink = Faulty(twice)
+    with AuditTrail(sink, delivery=gathering(rejected)) as trail:
+        for action in ("a", "poison", "b", "poison", "c"):
+            trail.event(action)
+        trail.flush(PATIENCE)
+    assert len(set_aside(rejected)) == trail.stats().sinks[0].rejected == 2
 
 
 def test_a_file_that_cannot_be_written_is_a_loss(tmp_path: Path) -> None:

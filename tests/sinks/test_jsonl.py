@@ -188,3 +188,18 @@ def test_processes_write_side_by_side(tmp_path: Path) -> None:
     assert [child.wait(60) for child in children] == [0, 0, 0]
     lines = path.read_text().splitlines()
     assert sorted(lines) == [name * 5000 for name in "abc" for _ in range(400)]
+
+
+def test_what_could_not_be_synced_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails at the last moment: the batch comes again as a whole."""
+    path = tmp_path / "audit.jsonl"
+    append_lines(path, b"first\n")
+
+    def broken(descriptor: int) -> None:
+        raise OSError("I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="I/O error"):
+            append_lines(path, b"second\n")
+    assert path.read_bytes() == b"first\n"

@@ -85,8 +85,10 @@ class Lane:
                 self._progressed()
                 bell.ring()  # the other lanes, if that has left something to say
                 bell.announce()
-            elif await bell.pause(self._backoff.next(), nudge):
-                self._backoff.reset()
+            else:
+                hurried = await bell.pause(self._backoff.next(), nudge)
+                if hurried:
+                    self._backoff.reset()
 
     def interrupt(self) -> None:
         """Cancel the call into the sink that is going on, if one is."""
