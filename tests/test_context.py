@@ -343,3 +343,12 @@ def test_a_misspelt_keyword_is_an_error_everywhere(verb: Callable[[], None]) -> 
     """Outside a request as inside, so that the first test run finds it."""
     with pytest.raises(TypeError):
         verb()
+
+
+def test_an_actor_named_after_the_end_is_not_inherited(draft: Draft) -> None:
+    """Who is said to act in a task that a request left behind was said there."""
+    draft.set_actor("1")
+    assert not draft.actor_is_late
+    draft.finish()
+    draft.set_actor("2")
+    assert draft.actor_is_late

@@ -50,10 +50,12 @@ def set_actor(actor: Actor | str | None, **about: Unpack[About]) -> None:
     """
     known = as_actor(actor, "set_actor", **about)
     here = current.get()
-    if here is None:
-        outside.note(_OUTSIDE, detail="set_actor()")
-    else:
+    if isinstance(here, Draft):
+        here.set_actor(known)
+    elif here is not None:
         here.actor = known
+    else:
+        outside.note(_OUTSIDE, detail="set_actor()")
 
 
 def annotate(**annotation: Unpack[Annotation]) -> None:

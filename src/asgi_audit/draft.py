@@ -147,6 +147,7 @@ class Draft:
     id: str | None = None
     action: str | None = None  # as recorded, once it is
     actor: Actor | None = None
+    actor_is_late: bool = False  # said after the end, so not inherited from the request
     notes: Notes | None = None
     outcome: Outcome | None = None
     status: int | None = None
@@ -165,6 +166,7 @@ class Draft:
     def set_actor(self, actor: Actor | str | None, **about: Unpack[About]) -> None:
         """Say who acts; `None` for nobody."""
         self.actor = as_actor(actor, "set_actor", **about)
+        self.actor_is_late = self.finished
 
     def annotate(self, **annotation: Unpack[Annotation]) -> None:
         """Add to the record; once that is made, to the trail, as an event record of its own that names it as parent."""

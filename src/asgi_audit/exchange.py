@@ -97,7 +97,8 @@ class Exchange:
             error = None  # nothing of the response was called off
         if draft.finished:
             if error is not None:
-                self._trail.failed_late(draft, error)
+                outcome = Outcome.DISCONNECTED if self._disconnected else Outcome.ERROR
+                self._trail.failed_late(draft, error, outcome)
             return
         draft.error = error
         if self._disconnected:

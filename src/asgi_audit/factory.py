@@ -139,7 +139,7 @@ class RecordFactory:
     def _actor_in(self, draft: Draft) -> Actor | None:
         """Who acts in the draft's request; once that is over, the actor is only inherited from it."""
         actor = self.actor_of(draft)
-        if actor is None or draft.scope is not None:
+        if actor is None or draft.scope is not None or draft.actor_is_late:
             return actor
         return msgspec.structs.replace(actor, source="inherited")
 

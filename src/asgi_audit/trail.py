@@ -113,10 +113,10 @@ class AuditTrail:
         else:
             self._event(notes, draft)
 
-    def failed_late(self, draft: Draft, error: BaseException) -> None:
-        """Record that the application failed after the request's record was made, if one was. Never raises."""
+    def failed_late(self, draft: Draft, error: BaseException, outcome: Outcome) -> None:
+        """Record that the application raised after the request's record was made, if one was. Never raises."""
         if draft.action is not None:
-            self._event(Notes(action=draft.action, outcome=Outcome.ERROR), draft, error=error)
+            self._event(Notes(action=draft.action, outcome=outcome), draft, error=error)
 
     def capture(self, headers: object) -> Capture:
         """What takes a body with these headers as it passes."""

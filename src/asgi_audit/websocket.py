@@ -54,11 +54,15 @@ class WebSocketExchange:
         draft = self._draft
         if draft.finished:
             if error is not None and not is_cancellation(error):
-                self._trail.failed_late(draft, error)
+                self._trail.failed_late(draft, error, Outcome.ERROR)
             return
         draft.error = error
         if self._disconnected and (error is None or isinstance(error, OSError) or is_cancellation(error)):
             self._submit(self._left())
+        elif self._disconnected:
+            self._submit(
+                Outcome.DISCONNECTED
+            )  # as in HTTP: what it then raised, if only to say so, is on record beside it
         elif error is not None:
             self._submit(raised(error))
         else:

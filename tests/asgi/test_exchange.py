@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Record, Rule
-from asgi_audit._types import Message
+from asgi_audit._types import Message, Receive, Scope, Send
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import Conversation, body, converse, http_scope, request, says, start
 
@@ -141,3 +141,20 @@ def test_a_status_that_is_none_is_never_made_one() -> None:
     """A start without a status leaves the record without one."""
     record = record_of({"type": "http.response.start"}, body())
     assert (record.outcome, record.status) == ("no_response", None)
+
+
+def test_a_last_message_that_does_not_get_through_leaves_an_event() -> None:
+    """The record is made before the message; that the client was gone is told by an event linked to it."""
+    sink = MemorySink()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(200))
+        await send(body(b"whole"))
+
+    with AuditTrail(sink) as trail:
+        conversation = Conversation(refuses={1: BrokenPipeError()})
+        converse("asyncio", AuditMiddleware(app, trail), http_scope(asgi={"spec_version": "2.4"}), conversation)
+    record, event = sink.records
+    assert (record.outcome, event.outcome, event.parent) == ("success", "disconnected", record.id)
+    assert event.error is not None
+    assert event.error.type == "BrokenPipeError"

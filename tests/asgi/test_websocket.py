@@ -147,3 +147,25 @@ def test_a_message_that_cannot_be_read_passes_all_the_same(message: Message) -> 
         assert trail.stats().failures["a message could not be read"] == 2
     assert conversation.sent[1] is message
     assert [record.outcome for record in sink.records] == ["success"]
+
+
+class WebSocketDisconnectError(Exception):
+    """What frameworks raise in an endpoint that reads on when the client has left."""
+
+
+@pytest.mark.parametrize("code", [1000, 1006])
+def test_an_exception_that_says_that_the_client_has_left_is_no_error(code: int) -> None:
+    """A disconnect that was seen wins over what is raised after it, as in HTTP; the exception is on record beside it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        raise WebSocketDisconnectError
+
+    record = record_of(app, Conversation(CONNECT, {"type": "websocket.disconnect", "code": code}))
+    assert record.outcome == "disconnected"
+    assert record.websocket is not None
+    assert record.websocket.code == code
+    assert record.error is not None
+    assert record.error.type.endswith("WebSocketDisconnectError")

@@ -155,6 +155,25 @@ def test_added_as_a_layer_it_records_the_same(trail: AuditTrail, recorded: Recor
     assert (record.action, record.actor) == ("POST /users/{user_id}", ADA)
 
 
+def test_an_actor_named_in_the_background_is_not_inherited(trail: AuditTrail, recorded: Recorded) -> None:
+    """What is done after the response in somebody's name is recorded as said there."""
+
+    def work() -> None:
+        set_actor("mailer", type="job")
+        trail.event("mail.send")
+
+    async def endpoint(request: Request) -> Response:
+        set_actor("42")
+        return Response(background=BackgroundTask(work))
+
+    app = Starlette(routes=[Route("/invite", endpoint, methods=["POST"])])
+    TestClient(AuditMiddleware(app, trail)).post("/invite")
+    assert [record.actor for record in recorded()] == [
+        Actor("42", source="set_actor"),
+        Actor("mailer", type="job", source="set_actor"),
+    ]
+
+
 def test_a_background_task_makes_a_linked_record(trail: AuditTrail, recorded: Recorded) -> None:
     """The response is over and its record made: what comes later is an event with that record as its parent."""
     actors: list[Actor | None] = []
