@@ -155,7 +155,7 @@ class WebSocketDisconnectError(Exception):
 
 @pytest.mark.parametrize("code", [1000, 1006])
 def test_an_exception_that_says_that_the_client_has_left_is_no_error(code: int) -> None:
-    """A disconnect that was seen wins over what is raised after it, as in HTTP; the exception is on record beside it."""
+    """A disconnect that was seen wins over what is raised after it, as in HTTP; the exception is on record too."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
