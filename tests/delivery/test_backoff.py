@@ -12,9 +12,14 @@ def test_pauses_grow_and_stay_bounded(first: float, factor: float, failures: int
     """Each is at least half of its ceiling, which doubles until the longest; after a success it begins anew."""
     most = first * factor
     backoff = Backoff(first, most)
+    ceiling = first
     for number in range(failures):
         ceiling = min(first * 2**number, most)
         assert ceiling / 2 <= backoff.next() <= ceiling
+    backoff.waited(hurried=False)
+    assert backoff.next() >= ceiling / 2
+    backoff.waited(hurried=True)
+    assert first / 2 <= backoff.next() <= first
     backoff.reset()
     assert first / 2 <= backoff.next() <= first
 

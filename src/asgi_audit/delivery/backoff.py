@@ -21,3 +21,8 @@ class Backoff:
     def reset(self) -> None:
         """All is well again."""
         self._ceiling = self._first
+
+    def waited(self, *, hurried: bool) -> None:
+        """The waiting is over; if it was cut short because somebody is in a hurry, it begins anew."""
+        if hurried:
+            self.reset()

@@ -86,9 +86,7 @@ class Lane:
                 bell.ring()  # the other lanes, if that has left something to say
                 bell.announce()
             else:
-                hurried = await bell.pause(self._backoff.next(), nudge)
-                if hurried:
-                    self._backoff.reset()
+                self._backoff.waited(hurried=await bell.pause(self._backoff.next(), nudge))
 
     def interrupt(self) -> None:
         """Cancel the call into the sink that is going on, if one is."""
