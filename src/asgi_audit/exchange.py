@@ -38,7 +38,6 @@ class Exchange:
         "_trail",
         "_trailers",
         "_verdict",
-        "sender",
     )
 
     def __init__(
@@ -54,14 +53,16 @@ class Exchange:
         self._over = False  # the client can know that the response is over
         self._expected: int | None = None
         self._trailers = False
-        #: What the application gets as `send`: plain where the server never raises out of it.
-        self.sender: Callable[[Message], Awaitable[None]] = (
-            self.send if (scope.get("asgi") or {}).get("spec_version", "2.0") in _SILENT else self.guarded_send
-        )
         self._request: Capture | None = None
         self._response: Capture | None = None
         if verdict.capture >= Level.REQUEST:
             self._request = draft.request_body = trail.capture(scope.get("headers"))
+
+    @property
+    def sender(self) -> Callable[[Message], Awaitable[None]]:
+        """What the application gets as `send`: plain where the server never raises out of it."""
+        version = (self._scope.get("asgi") or {}).get("spec_version", "2.0")
+        return self.send if version in _SILENT else self.guarded_send
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass the message on. A plain function that returns the server's awaitable: one coroutine less per message."""

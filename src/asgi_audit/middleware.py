@@ -62,11 +62,11 @@ class AuditMiddleware:
         draft.time_ns = time.time_ns()
         draft.clock_ns = time.perf_counter_ns()
         draft.certain = not verdict.conditional
-        exchange: Exchange | WebSocketExchange
-        if scope["type"] == "http":
-            exchange = Exchange(self.trail, draft, verdict, scope, receive, send)
-        else:
-            exchange = WebSocketExchange(self.trail, draft, verdict, receive, send)
+        exchange = (
+            Exchange(self.trail, draft, verdict, scope, receive, send)
+            if scope["type"] == "http"
+            else WebSocketExchange(self.trail, draft, verdict, receive, send)
+        )
         token = current.set(draft)
         try:
             await self.app(scope, exchange.receive, exchange.sender)

@@ -1,5 +1,7 @@
 """One websocket connection on its way: one record, made at its end. The rules are those of `exchange`."""
 
+from collections.abc import Awaitable, Callable
+
 from asgi_audit._types import Message, Receive, Send
 from asgi_audit.draft import Draft
 from asgi_audit.endings import ending_of, is_cancellation, raised
@@ -21,12 +23,16 @@ class WebSocketExchange:
         self._verdict = verdict
         self._receive = receive
         self._send = send
-        self.sender = self.send
         self._accepted = False
         self._disconnected = False
         self._code: int | None = None
         self._received = [0, 0]  # messages, bytes
         self._sent = [0, 0]
+
+    @property
+    def sender(self) -> Callable[[Message], Awaitable[None]]:
+        """What the application gets as `send`."""
+        return self.send
 
     async def send(self, message: Message) -> None:
         """Pass the message on."""
