@@ -146,6 +146,8 @@ class Lane:
         return culprits
 
     async def _replace(self, record: Record, reason: str, neighbour_accepted: bool) -> None:
+        if await self._accepts(record):  # it was the sink after all, and has passed
+            return
         replacement = stub(record, reason)
         try:
             await self._bounded(partial(self._sink.write, [replacement]))
@@ -157,6 +159,13 @@ class Lane:
             self._stubs[record.id] = replacement
             self.rejected += 1
             self._mishaps.set_aside(self.name, record, reason)
+
+    async def _accepts(self, record: Record) -> bool:
+        try:
+            await self._bounded(partial(self._sink.write, [record]))
+        except RecordRejected:
+            return False
+        return True
 
     async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait for the sink; past the deadline only for it to heed its cancellation."""
