@@ -1,18 +1,27 @@
 """What is to be done when this process forks, and when it ends."""
 
 import atexit
+import logging  # noqa: F401 - see the end
 import os
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
 _at_fork: list["weakref.WeakMethod[Callable[[], None]]"] = []
+_before_fork: list["weakref.WeakMethod[Callable[[], None]]"] = []
+_after_fork: list["weakref.WeakMethod[Callable[[], None]]"] = []
 _at_exit: list["weakref.WeakMethod[Callable[[], None]]"] = []
 
 
 def on_fork(method: Callable[[], None]) -> None:
     """Call a bound method in every forked child, before anything else runs there, as long as its object lives."""
     _remember(_at_fork, method)
+
+
+def around_fork(before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Call bound methods in the process that forks, just before and just after, as long as their object lives."""
+    _remember(_before_fork, before)
+    _remember(_after_fork, after)
 
 
 def on_exit(method: Callable[[], None]) -> None:
@@ -41,5 +50,11 @@ def _end() -> None:
 
 
 atexit.register(_end)
+# What is registered last is called first before a fork. Logging takes its lock there, for which others may wait that
+# we wait for: so logging was imported above, and has registered before us.
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows, which does not fork
-    os.register_at_fork(after_in_child=lambda: _call(_at_fork))
+    os.register_at_fork(
+        before=lambda: _call(_before_fork),
+        after_in_parent=lambda: _call(_after_fork),
+        after_in_child=lambda: _call(_at_fork),
+    )

@@ -115,10 +115,10 @@ def test_grandchildren_are_writers_of_their_own(tmp_path: Path) -> None:
     assert sorted(lives) == [["trail.open", str(depth), "trail.close"] for depth in range(3)]
 
 
-def test_a_fork_while_other_threads_record_blocks_nobody(tmp_path: Path) -> None:
+def test_a_fork_while_other_threads_record_blocks_nobody(kind: str, tmp_path: Path) -> None:
     """Whatever locks they hold at that moment, in the child they are free; and no id is given out twice."""
     path = tmp_path / "trail"
-    trail = AuditTrail(JSONLinesSink(path))
+    trail = AuditTrail(sink_at(kind, path))
     stop = threading.Event()
 
     def record() -> int:
@@ -141,7 +141,7 @@ def test_a_fork_while_other_threads_record_blocks_nobody(tmp_path: Path) -> None
             in_child(child)
         stop.set()
     trail.close(timeout=30)
-    lives = by_writer(in_lines(path))
+    lives = by_writer(stored(kind, path))
     parent = lives.pop(trail.stats().writer)
     assert len(parent) == sum(count.result() for count in counts) + 2
     assert list(lives.values()) == [["trail.open", *["child"] * 50, "trail.close"]] * 10

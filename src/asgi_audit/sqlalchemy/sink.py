@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Final
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from asgi_audit.errors import RecordRejected
 from asgi_audit.record import Record
 from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.intermission import Intermission
 from asgi_audit.sqlalchemy.migrations import VERSION, current, require, upgrade
 from asgi_audit.sqlalchemy.portable import PortableWriter
 from asgi_audit.sqlalchemy.writer import SequenceConflict, Writer
@@ -43,24 +45,31 @@ class SQLAlchemySink:
         self._writer: Writer | None = None
         self._process = os.getpid()
         self.name = self._database.name
+        # A database in memory is gone when its connection is closed, and has no locks.
+        self._work = nullcontext() if self._database.path is None else Intermission(self._close)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
     async def open(self) -> None:
         """Connect and see to the tables; in a forked child too."""
-        self._leave_inherited()
-        self._drop()
-        try:
-            await self._connect()
-        except BaseException:
+        async with self._work:
+            self._leave_inherited()
             self._drop()
-            raise
+            try:
+                await self._connect()
+            except BaseException:
+                self._drop()
+                raise
 
     async def write(self, records: Sequence[Record]) -> None:
         """Store the batch. On a fault of the connection it is dropped, and the next call makes a new one."""
         if not records:
             return
+        async with self._work:
+            await self._write(records)
+
+    async def _write(self, records: Sequence[Record]) -> None:
         self._leave_inherited()
         try:
             writer = self._writer or await self._connect()
@@ -77,6 +86,10 @@ class SQLAlchemySink:
 
     async def close(self) -> None:
         """Close the connection, and give up on a server that does not answer."""
+        async with self._work:
+            await self._close()
+
+    async def _close(self) -> None:
         self._leave_inherited()
         if self._connection is not None:
             try:
