@@ -288,3 +288,19 @@ def test_a_user_without_a_home_still_has_a_working_directory(monkeypatch: pytest
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.chdir(tmp_path)
     assert default_path("memory", None) == tmp_path / "asgi-audit-rejected.jsonl"
+
+
+def test_an_outage_that_ends_while_culprits_are_sought_sets_nothing_aside(rejected: Path) -> None:
+    """A record is asked about once more before it gives way to a stub."""
+    asked: list[str] = []
+
+    async def once(records: Sequence[Record]) -> None:
+        if "a" in [each.action for each in records] and not asked:
+            asked.append("a")
+            raise RecordRejected("not now")
+
+    sink = Faulty(once)
+    with AuditTrail(sink, delivery=Delivery(batch_size=1, linger=0.0, rejected=rejected)) as trail:
+        trail.event("a")
+    assert sink.actions == ["a"]
+    assert not rejected.exists()
