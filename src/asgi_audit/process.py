@@ -1,6 +1,7 @@
 """What is to be done when this process forks, and when it ends."""
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - see the end
 import logging  # noqa: F401 - see the end
 import os
 import weakref
@@ -45,13 +46,13 @@ def _call(methods: list["weakref.WeakMethod[Callable[[], None]]"]) -> None:
 def _end() -> None:
     _call(_at_exit)
     # Objects that die with their modules must not call back into a `weakref` that has died before them.
-    _at_exit.clear()
-    _at_fork.clear()
+    for methods in (_at_exit, _at_fork, _before_fork, _after_fork):
+        methods.clear()
 
 
 atexit.register(_end)
-# What is registered last is called first before a fork. Logging takes its lock there, for which others may wait that
-# we wait for: so logging was imported above, and has registered before us.
+# What is registered last is called first before a fork. Logging and executors take their locks there, for which others
+# may wait that we wait for: so both were imported above, and have registered before us.
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows, which does not fork
     os.register_at_fork(
         before=lambda: _call(_before_fork),
