@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable
 from weakref import WeakMethod
 
+import pytest
+
+from asgi_audit import process
 from asgi_audit.process import _call, _remember, on_exit, on_fork
 from tests.lives.processes import in_child, run_script
 
@@ -32,7 +35,10 @@ def test_a_forked_child_calls_what_lives() -> None:
 def test_the_end_of_the_interpreter_calls_what_lives() -> None:
     """Methods of objects that nobody else holds are not kept alive for it."""
     script = """
-        from asgi_audit.process import on_exit
+        import pytest
+
+from asgi_audit import process
+from asgi_audit.process import on_exit
 
         class Told:
             def __init__(self, name):
@@ -59,6 +65,17 @@ def test_the_list_does_not_grow_with_objects_that_are_gone() -> None:
     _remember(methods, last.hear)
     del last
     _call(methods)
+    assert told.by == [os.getpid()]
+
+
+def test_the_end_calls_each_once_and_forgets_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules die one after the other: nothing may be called among the ruins."""
+    for name in ("_at_exit", "_at_fork", "_before_fork", "_after_fork"):
+        monkeypatch.setattr(process, name, [])
+    told = Told()
+    on_exit(told.hear)
+    process._end()
+    process._end()
     assert told.by == [os.getpid()]
 
 

@@ -34,8 +34,9 @@ def test_a_fork_waits_for_the_work_under_way_and_work_for_the_fork() -> None:
     async def main() -> None:
         async with connection.works:
             forking = asyncio.create_task(asyncio.to_thread(fork_and_wait))
-            while not connection.works._forks:
+            while len(asyncio.all_tasks()) < 3:  # until the fork's own task is there, to wait for us
                 await asyncio.sleep(0)
+            await asyncio.sleep(0)
             seen.append(connection.closed)
         async with connection.works:
             seen.append(connection.closed)
