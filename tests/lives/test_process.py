@@ -35,10 +35,7 @@ def test_a_forked_child_calls_what_lives() -> None:
 def test_the_end_of_the_interpreter_calls_what_lives() -> None:
     """Methods of objects that nobody else holds are not kept alive for it."""
     script = """
-        import pytest
-
-from asgi_audit import process
-from asgi_audit.process import on_exit
+        from asgi_audit.process import on_exit
 
         class Told:
             def __init__(self, name):
