@@ -34,7 +34,7 @@ def test_workers_are_writers_of_their_own(tmp_path: Path) -> None:
     """What the master recorded is stored once, by it; each worker stores its own requests before it ends."""
     (tmp_path / "served.py").write_text(SERVED)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        command = [sys.executable, "-m", "gunicorn", "served:app", "--preload", "--workers", "2"]
+        command = [sys.executable, "-m", "gunicorn", "served:app", "--preload", "--workers", "2", "--no-control-socket"]
         command += ["--worker-class", "uvicorn_worker.UvicornWorker", "--bind", f"fd://{listening.fileno()}"]
         environment = {**ENVIRONMENT, "PYTHONWARNINGS": "default"}  # gunicorn's own are none of ours
         process = subprocess.Popen(

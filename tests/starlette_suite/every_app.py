@@ -1,4 +1,4 @@
-"""A pytest plugin for Starlette's suite: puts every application that it tests under a wrapper, and reports the outcomes.
+"""A pytest plugin for Starlette's suite: puts each application that it tests under a wrapper, and reports outcomes.
 
 It is loaded by this file's bare name, because Starlette's own tests are called `tests` as well.
 """

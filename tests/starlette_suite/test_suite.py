@@ -29,7 +29,7 @@ def start(suite: Path, wrapper: str, report: Path) -> "subprocess.Popen[bytes]":
 
 @pytest.mark.timeout(300)  # two runs of some 1,400 tests; alone a quarter of a minute each
 def test_starlettes_own_suite_sees_no_difference(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    """Every test of Starlette has the same outcome under a no-op wrapper and when AuditMiddleware records everything."""
+    """Each test of Starlette has the same outcome under a no-op wrapper and when AuditMiddleware records all."""
     assert pytestconfig.cache is not None
     suite = unpack_suite(pytestconfig.cache.mkdir("starlette"), tmp_path)
     reports = {wrapper: tmp_path / f"{wrapper}.json" for wrapper in ("noop", "audit")}
