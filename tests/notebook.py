@@ -1,0 +1,30 @@
+"""A draft's other side, for tests of drafts: a recorder that only remembers."""
+
+from typing import Any
+
+from asgi_audit import Actor
+from asgi_audit.draft import Draft, Notes
+
+
+class Notebook:
+    """A recorder that only remembers."""
+
+    def __init__(self) -> None:
+        self.ids = 0
+        self.lates: list[Notes] = []
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"id-{self.ids}"
+
+    def late(self, draft: Draft, notes: Notes) -> None:
+        self.lates.append(notes)
+
+    def actor_of(self, draft: Draft) -> Actor | None:
+        return draft.actor
+
+
+def said(notes: Notes | None) -> dict[str, Any]:
+    """All that notes say."""
+    assert notes is not None
+    return {name: getattr(notes, name) for name in Notes.__slots__}
