@@ -27,7 +27,7 @@ LAYERS = {
     # 2: moving records
     **dict.fromkeys(["delivery", "journal", "sinks"], 2),
     # 3: the gate
-    **dict.fromkeys(["trail", "waiting"], 3),
+    **dict.fromkeys(["configuration", "trail", "waiting"], 3),
     # 4: ASGI
     **dict.fromkeys(["exchange", "lifespan", "middleware", "websocket"], 4),
     # 5: edges, at most one optional dependency each; they may use the public names as any user does

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asgi_audit import Actor, AuditMiddleware, AuditTrail, Change, Level, Outcome, Policy, Record, Rule, Target
+from asgi_audit import Actor, AuditMiddleware, AuditTrail, Change, Kind, Level, Outcome, Policy, Record, Rule, Target
 from asgi_audit._types import ASGIApp, Message, Receive, Scope, Send
 from asgi_audit.draft import Draft
 from asgi_audit.testing import MemorySink
@@ -292,3 +292,81 @@ def test_names_from_the_client_are_redacted_too() -> None:
     assert "p4ss" not in str(record)
     assert record.source is not None
     assert record.source.user_agent is None
+
+
+def unreadable(**changes: Any) -> Scope:
+    """A scope that no server would make: its path is a number."""
+    return http_scope(path=5, **changes)
+
+
+async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a 500."""
+    await send({"type": "http.response.start", "status": 500, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def report(scope: Scope, receive: Receive, send: Send) -> None:
+    """Record an event in a request."""
+    scope["test_trail"].event("report.export")
+    await answer(scope, receive, send)
+
+
+def served(trail: AuditTrail, app: ASGIApp, scope: Scope) -> list[int]:
+    """Serve one request; the statuses that went out."""
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    asyncio.run(AuditMiddleware(app, trail)(scope, receive, send))
+    return statuses
+
+
+@pytest.mark.parametrize(
+    ("app", "method", "status"), [(answer, "POST", 201), (fail, "POST", 500), (report, "GET", 201)]
+)
+def test_a_record_that_cannot_be_made_is_declared_lost(app: ASGIApp, method: str, status: int) -> None:
+    """The response goes out as it is; that a record is missing is counted, and stands in the trail."""
+    sink = MemorySink()
+    with AuditTrail(sink) as trail:
+        assert served(trail, app, unreadable(method=method, test_trail=trail)) == [status]
+        trail.flush()
+        assert trail.health().status == "degraded"
+    assert sink.records == []
+    (loss,) = [record for record in sink.everything if record.kind is Kind.LOSS]
+    assert loss.data == {"records": 1, "reason": "the record could not be made"}
+
+
+def test_a_500_that_no_rule_means_is_not_held() -> None:
+    """A rule that waits for another status leaves nothing behind, nor anything that a flush would wait for."""
+    sink = MemorySink()
+    with AuditTrail(sink, policy=Policy(Policy.denials)) as trail:
+        assert served(trail, fail, http_scope(method="GET")) == [500]
+        trail.flush()
+        assert trail.health()
+    assert sink.records == []
+
+
+def test_a_late_word_about_a_request_without_a_record_needs_an_action() -> None:
+    """There is nothing to add to; with an action it is an event of its own."""
+    sink = MemorySink()
+    with AuditTrail(sink) as trail:
+        scope = http_scope(method="GET")
+        served(trail, answer, scope)
+        draft: Draft = scope["asgi_audit"]
+        draft.annotate(reason="lost")
+        assert "annotate() without an action" in trail.health().problems[0]
+        draft.annotate(action="report.export")
+        trail.flush()
+    assert [(record.action, record.parent) for record in sink.records] == [("report.export", None)]
+
+
+def test_headers_that_are_no_pairs_cost_no_body() -> None:
+    """A body whose type can't be read is dropped as of an unsupported type, and counted."""
+    record = only(recorded(scope=http_scope(headers=[5]), policy=Policy([Rule(Level.REQUEST)])))
+    assert record.request is not None
+    assert record.request.body is not None
+    assert (record.request.body.size, record.request.body.dropped) == (38, "unsupported type")

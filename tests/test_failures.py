@@ -1,6 +1,5 @@
 import logging
 import threading
-import time
 
 import pytest
 
@@ -15,13 +14,10 @@ def raised(error: Exception) -> Exception:
         return caught
 
 
-def test_a_failure_is_counted_and_logged_once_a_minute(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_is_counted_and_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Per kind; the next line says how many there were."""
     clock = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: clock)
-    failures = Failures()
+    failures = Failures(lambda: clock)
     for _ in range(5):
         failures.note("a")
     failures.note("b")
@@ -35,6 +31,19 @@ def test_a_failure_is_counted_and_logged_once_a_minute(
     ]
     assert {line.name for line in caplog.records} == {"asgi_audit"}
     assert {line.levelname for line in caplog.records} == {"WARNING"}
+
+
+def test_what_has_not_happened_for_ten_minutes_is_no_longer_recent() -> None:
+    """It stays in the counts; but a trail that has recovered is well again."""
+    clock = 0.0
+    failures = Failures(lambda: clock)
+    failures.note("a")
+    clock += 599
+    failures.note("b")
+    assert failures.recent() == {"a": 1, "b": 1}
+    clock += 1
+    assert failures.recent() == {"b": 1}
+    assert failures.counts() == {"a": 1, "b": 1}
 
 
 def test_an_error_is_named_with_its_place_but_not_its_message(caplog: pytest.LogCaptureFixture) -> None:

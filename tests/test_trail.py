@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from asgi_audit import Actor, AuditTrail, ConfigurationError, FlushTimeout, MemoryJournal, Outcome, Policy, Rule, Target
-from asgi_audit.context import acting_as
+from asgi_audit.context import acting_as, outside
 from asgi_audit.record import Kind
 from asgi_audit.rule import Level
 from asgi_audit.testing import FailingSink, MemorySink
@@ -31,7 +31,7 @@ async def identify(scope: object) -> None:
         ({"journal": MemoryJournal}, "journal=.*: give a journal, as in"),
         ({"journal": []}, r"journal=\[\]: give a journal, as in"),
         ({"trusted_proxies": "10.0.0.1"}, "proxies='10.0.0.1'"),
-        ({"policy": Policy([REQUIRED])}, "policy=.*: required=True needs a journal that outlives the process"),
+        ({"policy": Policy([REQUIRED])}, "policy=.*: this journal does not outlive the process"),
         ({"redact": ["iban"]}, r"redact=\['iban'\]: give a Redactor, as in redact=Redactor\("),
         ({"delivery": {"linger": 1}}, r"delivery=.*: give a Delivery, as in delivery=Delivery\("),
         ({"service": 42}, "service=42: give a name, as in service="),
@@ -169,10 +169,21 @@ def test_counts_and_health_of_a_trail() -> None:
         trail.event("a")
         trail.flush()
         stats = trail.stats()
-        assert (stats.accepted, stats.undeclared, stats.failures) == (2, 0, {})
+        assert (stats.accepted, stats.undeclared, stats.failures) == (2, 0, outside.counts())
         assert [(each.name, each.delivered, each.pending) for each in stats.sinks] == [("memory", 2, 0)]
         assert len(stats.writer) == 32
         assert trail.health()
         trail.note("something")
         assert not trail.health()
         assert trail.health().status == "degraded"
+
+
+def test_a_rule_may_be_required_of_a_journal_that_lasts() -> None:
+    """A journal says itself whether it outlives the process."""
+
+    class Lasting(MemoryJournal):
+        durable = True
+
+    policy = Policy([Rule(Level.METADATA, required=True)])
+    trail = AuditTrail(MemorySink(), policy=policy, journal=Lasting())
+    assert trail.health().notes == []

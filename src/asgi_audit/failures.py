@@ -5,12 +5,14 @@ import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 
 from asgi_audit import process
 
 logger = logging.getLogger("asgi_audit")
 
 _QUIET_SECONDS = 60.0
+_RECENT_SECONDS = 600.0
 
 
 class Failures:
@@ -20,17 +22,20 @@ class Failures:
     words that are known to be harmless.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._counts: Counter[str] = Counter()
         self._logged: dict[str, float] = {}
+        self._last: dict[str, float] = {}
         self._renew()
         process.on_fork(self._renew)
 
     def note(self, kind: str, error: BaseException | None = None, detail: str | None = None) -> None:
         """Count a failure, and log it unless one of its kind was logged within the last minute."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             self._counts[kind] += 1
+            self._last[kind] = now
             count = self._counts[kind]
             if now - self._logged.get(kind, -_QUIET_SECONDS) < _QUIET_SECONDS:
                 return
@@ -40,6 +45,12 @@ class Failures:
             logger.warning("%s%s (%d so far; said at most once a minute)", kind, said, count)
         except Exception:  # noqa: BLE001, S110 - the application's log handlers: where would it be said?
             pass
+
+    def recent(self) -> dict[str, int]:
+        """`counts` of those kinds alone that have happened in the last ten minutes."""
+        since = self._clock() - _RECENT_SECONDS
+        with self._lock:
+            return {kind: self._counts[kind] for kind, last in self._last.items() if last > since}
 
     def _renew(self) -> None:
         self._lock = threading.Lock()

@@ -42,8 +42,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "ok"
 
 
-def judge(stats: Stats, *, durable: bool, running: bool) -> Health:
-    """`ok`, `degraded` (something was lost, or has failed), or `failing` (a sink does not take records)."""
+def judge(stats: Stats, failures: dict[str, int], *, durable: bool, running: bool) -> Health:
+    """`ok`, `degraded` (something was lost, or has failed lately), or `failing` (a sink does not take records)."""
     failing = [
         f"sink {sink.name}: {sink.last_error}; {sink.pending} pending" for sink in stats.sinks if sink.last_error
     ]
@@ -51,7 +51,7 @@ def judge(stats: Stats, *, durable: bool, running: bool) -> Health:
         failing.append("the delivery thread does not run")
     degraded = [f"sink {sink.name}: {sink.lost} lost" for sink in stats.sinks if sink.lost]
     degraded += [f"sink {sink.name}: {sink.rejected} rejected" for sink in stats.sinks if sink.rejected]
-    degraded += [f"{kind}: {count}" for kind, count in sorted(stats.failures.items())]
+    degraded += [f"{kind}: {count}" for kind, count in sorted(failures.items())]
     status = "failing" if failing else "degraded" if degraded else "ok"
     notes = [] if durable else ["the journal is in memory: what is pending when the process dies is lost"]
     return Health(status=status, problems=failing + degraded, notes=notes, stats=stats)

@@ -1,16 +1,15 @@
 """The trail: what users hold. It makes records of what has happened and sees to it that they reach the sinks."""
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType, UnionType
+from types import TracebackType
 from typing import Any, Self
 
 from asgi_audit.client import TrustedProxies
+from asgi_audit.configuration import check, check_identify, check_journal
 from asgi_audit.context import Acting, current, outside
 from asgi_audit.delivery import Delivery, Losses, Mishaps, Outbox, Rejects, default_path
 from asgi_audit.draft import Capture, Draft, Notes, as_actor
-from asgi_audit.errors import ConfigurationError
 from asgi_audit.factory import Identify, RecordFactory
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
@@ -50,12 +49,12 @@ class AuditTrail:
         proxies = trusted_proxies if isinstance(trusted_proxies, TrustedProxies) else TrustedProxies(trusted_proxies)
         delivery = Delivery() if delivery is None else delivery
         self.policy = Policy() if policy is None else policy
-        _check("policy", self.policy, Policy, "a Policy, as in policy=Policy([*Policy.mutations])")
-        _check("redact", redact, Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])')
-        _check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
-        _check("service", service, str | None, 'a name, as in service="billing"')
-        _check_callable(identify)
-        _check_journal(journal, self.policy)
+        check("policy", self.policy, Policy, "a Policy, as in policy=Policy([*Policy.mutations])")
+        check("redact", redact, Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])')
+        check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
+        check("service", service, str | None, 'a name, as in service="billing"')
+        check_identify(identify)
+        check_journal(journal, self.policy)
         self._failures = Failures()
         self._losses = Losses()
         self._journal = journal
@@ -167,7 +166,8 @@ class AuditTrail:
 
     def health(self) -> Health:
         """Whether all is well, and in words what is not."""
-        return judge(self.stats(), durable=self._journal.durable, running=self._outbox.running)
+        failures = self._failures.recent()
+        return judge(self.stats(), failures, durable=self._journal.durable, running=self._outbox.running)
 
     def __enter__(self) -> Self:
         self.open()
@@ -223,23 +223,3 @@ class AuditTrail:
 def _level(draft: Draft, verdict: Verdict) -> Level:
     """What is recorded, now that the end is known: an exception without a response counts as the 500 it becomes."""
     return verdict.level(500 if draft.status is None and draft.error is not None else draft.status)
-
-
-def _check(argument: str, value: object, kind: type | UnionType, remedy: str) -> None:
-    if not isinstance(value, kind):
-        raise ConfigurationError(argument, value, f"give {remedy}")
-
-
-def _check_callable(identify: object) -> None:
-    if identify is not None and (not callable(identify) or inspect.iscoroutinefunction(identify)):
-        raise ConfigurationError("identify", identify, "give a plain function of the scope; it can't be awaited")
-
-
-def _check_journal(journal: Journal, policy: Policy) -> None:
-    if isinstance(journal, type) or not hasattr(journal, "acknowledge"):
-        raise ConfigurationError("journal", journal, "give a journal, as in journal=MemoryJournal(max_bytes=2**26)")
-    for rule in policy.required:
-        if not journal.durable:
-            raise ConfigurationError(
-                "policy", rule, "required=True needs a journal that outlives the process, this one does not"
-            )

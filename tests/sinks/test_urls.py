@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from asgi_audit import AuditTrail, ConfigurationError, JSONLinesSink, LoggingSink, Record
+from asgi_audit.errors import MissingDependencyError
 from asgi_audit.sinks import FunctionSink, as_sink, name_sinks
 from asgi_audit.sqlalchemy import SQLAlchemySink
 from asgi_audit.testing import MemorySink
@@ -155,3 +156,16 @@ def test_others_may_add_schemes() -> None:
     assert isinstance(as_sink("queue+tls://host/topic"), FunctionSink)
     with pytest.raises(ConfigurationError, match=r"there are .*postgresql, queue, queue\+tls, sqlite"):
         as_sink("nosuch://host")
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"), [("sqlite:///audit.db", "sqlite"), ("postgresql://h/db", "postgres"), ("mysql://h/db", "sqlite")]
+)
+def test_a_bare_install_is_told_the_extra_of_its_database(
+    monkeypatch: pytest.MonkeyPatch, url: str, extra: str
+) -> None:
+    """Whoever gives a PostgreSQL URL is not told to install what SQLite needs."""
+    monkeypatch.delitem(sys.modules, "asgi_audit.sqlalchemy")
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(MissingDependencyError, match=rf"pip install 'asgi-audit\[{extra}\]'"):
+        as_sink(url)

@@ -77,7 +77,11 @@ class Database:
     def require_file(self) -> None:
         """Raise unless an SQLite database's file is there: connecting would make an empty one."""
         if self.path is not None and not self.path.is_file():
-            raise ConfigurationError("url", self.name, "there is no such file; a trail makes it with its first record")
+            raise ConfigurationError(
+                "url",
+                self.name,
+                "there is no such file; a trail makes it with its first record, or `asgi-audit upgrade` now",
+            )
 
     def create_file(self) -> None:
         """Make an SQLite database's file, for its owner alone, if there is none: a trail is nobody else's to read."""
