@@ -53,7 +53,7 @@ def test_sync_code_is_heard_through_the_scope(trail: AuditTrail, recorded: Recor
 
 
 def test_verbs_in_sync_code_raise_nothing_and_are_counted(trail: AuditTrail, recorded: Recorded) -> None:
-    """They can't know their request; the application goes on, and `health()` counts the calls."""
+    """They can't know their request; the application goes on, and `stats()` counts the calls."""
 
     def work() -> None:
         set_actor("42")
@@ -68,7 +68,7 @@ def test_verbs_in_sync_code_raise_nothing_and_are_counted(trail: AuditTrail, rec
     (record,) = recorded()
     assert (record.actor, record.reason) == (None, None)
     assert sum(outside.counts().values()) == before + 2
-    assert any("called outside a request" in problem for problem in trail.health().problems)
+    assert any("called outside a request" in failure for failure in trail.stats().failures)
 
 
 def test_a_responder_that_raises_is_a_failed_request(trail: AuditTrail, recorded: Recorded) -> None:

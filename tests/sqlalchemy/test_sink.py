@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from asgi_audit.errors import ConfigurationError, RecordRejected
 from asgi_audit.ids import IdSource
 from asgi_audit.record import Actor, Record, Request, Response
 from asgi_audit.sinks.base import Sink
-from asgi_audit.sqlalchemy import AuditStore, SchemaError, SQLAlchemySink
+from asgi_audit.sqlalchemy import AuditStore, SchemaError, SQLAlchemySink, sqlite
 from asgi_audit.sqlalchemy.writer import SequenceConflict
 from tests import strategies
 from tests.contracts.sink_contract import IdempotentSinkContract, Maker, Reader, without_salts
@@ -455,3 +456,22 @@ def test_an_engine_that_blocks_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="create_async_engine"):
         SQLAlchemySink(engine)  # type: ignore[arg-type]
     engine.dispose()
+
+
+@pytest.mark.asyncio
+async def test_the_change_to_wal_waits_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that open a new database at once are all for it; SQLite would tell some of them that it is locked."""
+    monkeypatch.setattr(sqlite, "_SETTINGS", ("PRAGMA busy_timeout = 1",))
+    path = tmp_path / "audit.db"
+    sink = SQLAlchemySink(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        opening = asyncio.create_task(sink.open())
+        done, _ = await asyncio.wait({opening}, timeout=0.1)
+        assert not done
+        other.execute("COMMIT")
+        await opening
+    await sink.write(records(1))
+    await sink.close()
+    with closing(sqlite3.connect(path)) as reader:
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)

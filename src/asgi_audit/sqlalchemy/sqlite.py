@@ -1,9 +1,10 @@
 """SQLite through aiosqlite: the driver's `executemany` in one transaction, durable when it returns."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from sqlite3 import DataError, IntegrityError, InterfaceError, ProgrammingError
+from sqlite3 import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from typing import TYPE_CHECKING, Any, Final
 
 from asgi_audit.errors import RecordRejected
@@ -21,9 +22,11 @@ _INSERT: Final = (
 )
 _SETTINGS: Final = (
     "PRAGMA busy_timeout = 5000",  # several workers write to one file
-    "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for each other
     "PRAGMA synchronous = FULL",  # a batch that was acknowledged survives a power cut
 )
+#: Seconds that the change of the journal's mode may take, while others are at it too; and between two attempts.
+_CHANGE: Final = 5.0
+_BLINK: Final = 0.01
 
 
 class SQLiteWriter:
@@ -38,6 +41,7 @@ class SQLiteWriter:
         """Set what holds for the connection, and remember which file it is."""
         for setting in _SETTINGS:
             await self._driver.execute_fetchall(setting)
+        await self._use_wal()
         self._file = self._look()
 
     async def write(self, records: Sequence[Record]) -> None:
@@ -53,6 +57,16 @@ class SQLiteWriter:
             raise RecordRejected(f"a value does not fit its column ({type(error).__name__})") from None
         await self._driver.commit()
         self._check_file()
+
+    async def _use_wal(self) -> None:
+        """Let readers and the writer not wait for each other. The busy timeout does not hold for this one change."""
+        async with asyncio.timeout(_CHANGE):
+            while True:
+                try:
+                    await self._driver.execute_fetchall("PRAGMA journal_mode = WAL")
+                    return
+                except OperationalError:  # another worker is about to make the same change
+                    await asyncio.sleep(_BLINK)
 
     def _look(self) -> os.stat_result | None:
         return None if self._path is None else self._path.stat()
