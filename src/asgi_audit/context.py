@@ -6,7 +6,7 @@ threads and dependencies, whose changes to a context variable nobody else would 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TypeAlias, Unpack
 
 from asgi_audit.draft import About, Annotation, Draft, Notes, as_actor
@@ -77,10 +77,24 @@ def annotate(**annotation: Unpack[Annotation]) -> None:
 
 @contextmanager
 def acting_as(actor: Actor | str, **about: Unpack[About]) -> Iterator[None]:
-    """Within the block `actor` acts: events are recorded in its name. A request's own record is not touched."""
+    """Within the block `actor` acts: events are recorded in its name. A request's own record is not touched.
+
+    A dependency that is a synchronous generator can't use it: what it sets is current in another thread alone. Let it
+    call `set_actor`.
+    """
     here = current.get()
     token = current.set(Acting(as_actor(actor, "acting_as", **about), here.draft if isinstance(here, Acting) else here))
     try:
         yield
     finally:
+        restore(token)
+
+
+def restore(token: Token[Current]) -> None:
+    """Put back what was current before."""
+    try:
         current.reset(token)
+    except ValueError:
+        # Another context: a coroutine was dropped, or a generator was begun in one thread and ended in another, as
+        # frameworks do with synchronous dependencies. There is nothing to put back in this one.
+        pass

@@ -45,8 +45,16 @@ def as_actor(actor: Actor | str | None, source: str, **about: Unpack[About]) -> 
     if actor is None:
         return None
     if not isinstance(actor, Actor):
-        return Actor(str(actor), source=source, **about)
-    return actor if actor.source else msgspec.structs.replace(actor, source=source, **about)
+        return Actor(_id(actor), source=source, **about)
+    return msgspec.structs.replace(actor, source=actor.source or source, **about)
+
+
+def _id(given: object) -> str:
+    """An id as text; whose text can't be had is named by its class."""
+    try:
+        return str(given)
+    except Exception:  # noqa: BLE001 - the application's object
+        return type(given).__name__
 
 
 class Annotation(TypedDict, total=False):
@@ -106,7 +114,10 @@ def _data(given: object) -> dict[str, Any]:
     """The free data, copied; what is no mapping is kept under a name."""
     if given is None:
         return {}
-    return dict(given) if isinstance(given, Mapping) else {"data": given}
+    try:
+        return dict(given) if isinstance(given, Mapping) else {"data": given}
+    except Exception:  # noqa: BLE001 - the application's object
+        return {"data": type(given).__name__}
 
 
 class Capture(Protocol):
@@ -147,6 +158,7 @@ class Draft:
     id: str | None = None
     action: str | None = None  # as recorded, once it is
     actor: Actor | None = None
+    actor_is_known: bool = False  # it was said, also if it was said that there is none
     actor_is_late: bool = False  # said after the end, so not inherited from the request
     notes: Notes | None = None
     outcome: Outcome | None = None
@@ -162,10 +174,14 @@ class Draft:
     def __init__(self, recorder: Recorder, scope: Scope) -> None:
         self.recorder = recorder
         self.scope: Scope | None = scope
+        get = scope.get
+        #: As the server gave them: layers further in may put others into the scope.
+        self.origin = (get("method"), get("path"), get("query_string"), get("client"), get("headers"))
 
     def set_actor(self, actor: Actor | str | None, **about: Unpack[About]) -> None:
         """Say who acts; `None` for nobody."""
         self.actor = as_actor(actor, "set_actor", **about)
+        self.actor_is_known = True
         self.actor_is_late = self.finished
 
     def annotate(self, **annotation: Unpack[Annotation]) -> None:

@@ -61,8 +61,9 @@ class Exchange:
     @property
     def sender(self) -> Callable[[Message], Awaitable[None]]:
         """What the application gets as `send`: plain where the server never raises out of it."""
-        version = (self._scope.get("asgi") or {}).get("spec_version", "2.0")
-        return self.send if version in _SILENT else self.guarded_send
+        about = self._scope.get("asgi")
+        version = about.get("spec_version", "2.0") if isinstance(about, dict) else "2.0"
+        return self.send if str(version) in _SILENT else self.guarded_send
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass the message on. A plain function that returns the server's awaitable: one coroutine less per message."""
@@ -96,19 +97,18 @@ class Exchange:
         late = draft.finished or self._over
         if late and error is not None and is_cancellation(error):
             error = None  # nothing of the response was called off
-        if draft.finished:
-            if error is not None:
-                outcome = Outcome.DISCONNECTED if self._disconnected else Outcome.ERROR
-                self._trail.failed_late(draft, error, outcome)
-            return
-        draft.error = error
-        if self._disconnected:
-            draft.outcome = Outcome.DISCONNECTED
+        if not draft.finished:
+            draft.error = error
+            if self._disconnected:
+                draft.outcome = Outcome.DISCONNECTED
+            elif error is not None:
+                draft.outcome = raised(error)
+            elif not self._over:
+                draft.outcome = Outcome.NO_RESPONSE
+            self._trail.submit(draft, self._verdict)
         elif error is not None:
-            draft.outcome = raised(error)
-        elif not self._over:
-            draft.outcome = Outcome.NO_RESPONSE
-        self._trail.submit(draft, self._verdict)
+            self._trail.failed_late(draft, error, Outcome.DISCONNECTED if self._disconnected else Outcome.ERROR)
+        draft.release()
 
     def _heed(self, message: Message) -> None:
         kind = message["type"]

@@ -22,6 +22,7 @@ Identify: TypeAlias = Callable[[Scope], Actor | str | None]
 
 _LONGEST_NAME = 1024  # characters of an id, a name, an action
 _LONGEST_TEXT = 4096  # of a reason, an error message
+_TALLEST = 4  # how many actors may stand behind one: impersonation is not a tower
 _BODY_HEADERS = frozenset({b"content-type", b"content-encoding"})
 _REPLACEABLE = frozenset({Outcome.SUCCESS, Outcome.DENIED, Outcome.FAILED, None})
 
@@ -48,7 +49,7 @@ class RecordFactory:
         found: dict[bytes, bytes] = {}
         if isinstance(headers, list | tuple):
             try:
-                found = {name.lower(): value for name, value in headers if name.lower() in _BODY_HEADERS}
+                found = {name.lower(): bytes(value) for name, value in headers if name.lower() in _BODY_HEADERS}
             except (AttributeError, TypeError, ValueError):  # no pairs of bytes
                 pass
         return self._redact.capture(found.get(b"content-type"), found.get(b"content-encoding"))
@@ -56,7 +57,7 @@ class RecordFactory:
     def actor_of(self, draft: Draft) -> Actor | None:
         """Who acts: as the application has said, else as `identify` says, else as the framework has authenticated."""
         scope = draft.scope
-        if draft.actor is not None or scope is None:
+        if draft.actor_is_known or scope is None:
             return draft.actor
         if self._identify is not None:
             try:
@@ -70,8 +71,8 @@ class RecordFactory:
 
     def connection(self, draft: Draft, level: Level) -> Record:
         """The record of a request or a websocket connection that has ended."""
-        request, source = self._facts.read(draft.scope or {}, level, draft)
-        method = WEBSOCKET if request.method is None else request.method
+        request, source = self._facts.read(draft, level)
+        method = WEBSOCKET if request.method is None else request.method.upper()
         said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome)
         return Record(
             v=VERSION,
@@ -106,8 +107,8 @@ class RecordFactory:
             actor = actor or self._actor_in(draft)
             if draft.certain or draft.action is not None:
                 parent = draft.reserve_id()
-            elif (scope := draft.scope) is not None:
-                request, source = self._facts.read(scope, Level.METADATA)
+            elif draft.scope is not None:
+                request, source = self._facts.read(draft, Level.METADATA)
         return Record(
             v=VERSION,
             id=record_id,
@@ -139,7 +140,7 @@ class RecordFactory:
     def _actor_in(self, draft: Draft) -> Actor | None:
         """Who acts in the draft's request; once that is over, the actor is only inherited from it."""
         actor = self.actor_of(draft)
-        if actor is None or draft.scope is not None or draft.actor_is_late:
+        if actor is None or not draft.finished or draft.actor_is_late:
             return actor
         return msgspec.structs.replace(actor, source="inherited")
 
@@ -175,9 +176,7 @@ class RecordFactory:
             type=self._text(actor.type, _LONGEST_NAME),
             name=self._text(actor.name, _LONGEST_NAME),
             source=self._text(actor.source, _LONGEST_NAME),
-            on_behalf_of=self._actor(actor.on_behalf_of, depth + 1)
-            if depth < 4
-            else None,  # impersonation is not a tower
+            on_behalf_of=None if depth == _TALLEST else self._actor(actor.on_behalf_of, depth + 1),
         )
 
     def _target(self, target: Target) -> Target:
@@ -188,8 +187,16 @@ class RecordFactory:
         )
 
     def _change(self, change: Change) -> Change:
-        cleaned = self._redact.value(msgspec.structs.asdict(change))
-        return msgspec.convert({**cleaned, "id": self._id(change.id)}, Change)
+        count = self._redact.value(change.count)
+        return Change(
+            operation=self._text(change.operation, _LONGEST_NAME) or "",
+            type=self._text(change.type, _LONGEST_NAME) or "",
+            id=self._id(change.id),
+            before=self._redact.value(dict(change.before)),
+            after=self._redact.value(dict(change.after)),
+            count=count if isinstance(count, int) else None,
+            criteria=self._text(change.criteria, _LONGEST_TEXT),
+        )
 
     def _response(self, draft: Draft, level: Level) -> Response | None:
         if draft.status is None:

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from contextvars import Token
 from typing import cast
 
 from asgi_audit._types import AnyASGIApp, ASGIApp, Receive, Scope, Send
-from asgi_audit.context import Current, current
+from asgi_audit.context import current, restore
 from asgi_audit.draft import KEY, Draft
 from asgi_audit.endings import raised
 from asgi_audit.exchange import Exchange
@@ -51,7 +50,7 @@ class AuditMiddleware:
                 draft.outcome, draft.error = raised(error), error
                 raise
             finally:
-                _reset(token)
+                restore(token)
                 draft.finish()
                 if draft.notes is not None:
                     self.trail.submit(draft, None)
@@ -76,7 +75,7 @@ class AuditMiddleware:
         else:
             exchange.end(None)
         finally:
-            _reset(token)
+            restore(token)
 
     def _verdict(self, scope: Scope) -> Verdict:
         try:
@@ -90,10 +89,3 @@ def _as_trail(given: AuditTrail | AnySink | Sequence[AnySink]) -> AuditTrail:
     if isinstance(given, AuditTrail):
         return given
     return AuditTrail(*given) if isinstance(given, list | tuple) else AuditTrail(cast("AnySink", given))
-
-
-def _reset(token: Token[Current]) -> None:
-    try:
-        current.reset(token)
-    except ValueError:  # the coroutine was dropped, and is being closed in another context
-        pass

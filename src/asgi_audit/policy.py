@@ -80,8 +80,8 @@ class Policy:
         self._other = _compile(self.rules, None)
 
     def decide(self, scope: Scope) -> Verdict:
-        """The verdict on an `http` or `websocket` scope."""
-        decision = self._by_method.get(scope.get("method", WEBSOCKET), self._other)
+        """The verdict on an `http` or `websocket` scope. `delete` is DELETE: servers pass it, frameworks run it."""
+        decision = self._by_method.get(scope.get("method", WEBSOCKET).upper(), self._other)
         return decision if isinstance(decision, Verdict) else decision(scope["path"])
 
     def explain(self, method: str, path: str) -> Explanation:

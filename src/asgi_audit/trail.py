@@ -94,11 +94,11 @@ class AuditTrail:
             self._submit(draft, verdict)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
             self._lose(error)
-        draft.release()
 
     def hold(self, draft: Draft, verdict: Verdict) -> None:
         """Keep a provisional record: the response is over, but the application still runs. Never raises."""
         try:
+            draft.actor, draft.actor_is_known = self.actor_of(draft), True
             if (level := _level(draft, verdict)) is not Level.NONE:
                 self._outbox.hold(self._factory.connection(draft, level))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
@@ -204,14 +204,16 @@ class AuditTrail:
         return record_id
 
     def _submit(self, draft: Draft, verdict: Verdict | None) -> None:
-        draft.actor = self.actor_of(draft)
+        draft.actor, draft.actor_is_known = self.actor_of(draft), True
         level = Level.NONE if verdict is None else _level(draft, verdict)
         if level is not Level.NONE:
             record = self._factory.connection(draft, level)
             draft.action = record.action
             self._outbox.put(record)
         elif (notes := draft.notes) is not None and notes.action:
-            event = self._factory.event(draft.reserve_id(), notes, draft, outcome=draft.outcome, error=draft.error)
+            event = self._factory.event(
+                draft.reserve_id(), notes, draft, actor=draft.actor, outcome=draft.outcome, error=draft.error
+            )
             draft.action = event.action  # from now on there is a record, to which late notes are linked
             self._outbox.put(event)
 

@@ -61,18 +61,19 @@ class WebSocketExchange:
         if draft.finished:
             if error is not None and not is_cancellation(error):
                 self._trail.failed_late(draft, error, Outcome.ERROR)
-            return
-        draft.error = error
-        if self._disconnected and (error is None or isinstance(error, OSError) or is_cancellation(error)):
-            self._submit(self._left())
-        elif self._disconnected:
-            self._submit(
-                Outcome.DISCONNECTED
-            )  # as in HTTP: what it then raised, if only to say so, is on record beside it
-        elif error is not None:
-            self._submit(raised(error))
         else:
-            self._submit(Outcome.SUCCESS if self._accepted else Outcome.NO_RESPONSE)
+            draft.error = error
+            self._submit(self._ending(error))
+        draft.release()
+
+    def _ending(self, error: BaseException | None) -> Outcome:
+        if self._disconnected and (error is None or isinstance(error, OSError) or is_cancellation(error)):
+            return self._left()
+        if self._disconnected:  # as in HTTP: what it then raised, if only to say so, is on record beside it
+            return Outcome.DISCONNECTED
+        if error is not None:
+            return raised(error)
+        return Outcome.SUCCESS if self._accepted else Outcome.NO_RESPONSE
 
     def _heed(self, message: Message) -> None:
         kind = message["type"]
@@ -98,7 +99,9 @@ class WebSocketExchange:
             self._deny()
 
     def _close(self, message: Message) -> None:
-        if self._accepted:
+        if self._disconnected:
+            self._submit(self._left())  # as tidy applications do: there is nobody left to close it for
+        elif self._accepted:
             self._code = message.get("code", 1000)
             self._submit(Outcome.SUCCESS if self._code in _REGULAR else Outcome.FAILED)
         else:

@@ -111,6 +111,14 @@ class Redactor:
         """
         return (self._id_values if identifiers else self._values).clean(value)
 
+    def denies(self, name: str) -> bool:
+        """Whether the value under a name must not leave."""
+        return self._names.denies(name)
+
+    def mask(self, value: str) -> str:
+        """What stands in the place of a secret."""
+        return self._mask(value)
+
     def capture(self, content_type: bytes | str | None, encoding: bytes | str | None = None) -> Capture:
         """Return what takes one body chunk by chunk, given its `Content-Type` and `Content-Encoding`."""
         return Capture(self._bodies, content_type, encoding)
