@@ -1,7 +1,7 @@
 """How a draft or an event becomes a record: read from the scope, redacted, put together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -370,3 +370,133 @@ def test_headers_that_are_no_pairs_cost_no_body() -> None:
     assert record.request is not None
     assert record.request.body is not None
     assert (record.request.body.size, record.request.body.dropped) == (38, "unsupported type")
+
+
+def test_a_denied_parameter_is_masked_in_the_path_too() -> None:
+    """`/reset/{token}`: the route tells that a part of the path is a secret."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path_params"] = {"token": "t0ps3cret", "page": "reset"}
+        await answer(scope, receive, send)
+
+    record = only(recorded(app, scope=http_scope(path="/reset/t0ps3cret/reset")))
+    assert record.request is not None
+    assert record.request.path == "/reset/[redacted]/reset"
+    assert record.request.params == {"token": "[redacted]", "page": "reset"}
+
+
+def test_what_inner_layers_put_into_the_scope_is_not_where_it_came_from() -> None:
+    """Method, path, query, client and headers are those that the server gave."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        forged = http_scope(method="GET", path="/innocent", query_string=b"", client=("6.6.6.6", 1), headers=[])
+        scope.update(forged)
+        await answer(scope, receive, send)
+
+    record = only(recorded(app))
+    assert record.action == "POST"
+    assert record.source is not None
+    assert (record.source.ip, record.source.user_agent) == ("192.0.2.7", "curl/8")
+    assert record.request is not None
+    assert (record.request.method, record.request.path, record.request.query) == (
+        "POST",
+        "/users/7",
+        "page=1&token=[redacted]",
+    )
+
+
+def test_a_lower_case_method_is_recorded_as_sent() -> None:
+    """Servers pass `delete` on, and frameworks take it for DELETE: so does the action."""
+    record = only(recorded(scope=http_scope(method="delete")))
+    assert record.action == "DELETE"
+    assert record.request is not None
+    assert record.request.method == "delete"
+
+
+def test_nobody_is_not_the_user_of_the_framework() -> None:
+    """`set_actor(None)` says that there is no actor, whoever is authenticated."""
+    record = only(recorded(annotating(lambda draft: draft.set_actor(None)), scope=http_scope(user="bob")))
+    assert record.actor is None
+
+
+@pytest.mark.parametrize("app", [answer, fail])
+def test_identify_is_asked_once(app: ASGIApp) -> None:
+    """It may cost something; also if it knows nobody, and if the record is held back."""
+    asked: list[Scope] = []
+    recorded(app, identify=asked.append)
+    assert len(asked) == 1
+
+
+def test_a_request_that_turned_out_not_to_be_recorded_can_still_name_its_action() -> None:
+    """Its response is over, but not the application: the event says where it came from."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(scope, receive, send)
+        scope["asgi_audit"].annotate(action="report.export")
+
+    record = only(recorded(app, scope=http_scope(method="GET"), policy=Policy(Policy.denials)))
+    assert (record.kind, record.action, record.parent) == (Kind.EVENT, "report.export", None)
+    assert record.request is not None
+    assert record.request.path == "/users/7"
+
+
+@pytest.mark.parametrize("headers", [[(b"content-type", 7)], [(b"traceparent", "00-text")], [(b"x-request-id", 5)]])
+def test_header_values_of_another_type_cost_nothing(headers: list[Any]) -> None:
+    """What no server sends is left out; the request is served and recorded."""
+    assert only(recorded(scope=http_scope(headers=headers), policy=Policy([Rule(Level.REQUEST)]))).status == 201
+
+
+@pytest.mark.parametrize("about", [[], "2.3", {"spec_version": ["2.3"]}])
+def test_a_scope_that_says_nothing_sensible_of_the_specification(about: object) -> None:
+    """The request is served all the same."""
+    assert only(recorded(scope=http_scope(asgi=about))).status == 201
+
+
+def test_a_long_name_does_not_stay_in_memory() -> None:
+    """What a client chooses is remembered only if it is short; it is recorded either way."""
+    host = b"h" * 300
+    record = only(recorded(scope=http_scope(headers=[(b"host", host), (b"user-agent", host)])))
+    assert record.request is not None
+    assert record.request.host == "h" * 256 + "\\[cut 300]"
+    assert record.source is not None
+    assert record.source.user_agent == "h" * 300
+
+
+class Unreadable:
+    """An object of the application's that nothing can be had of."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+
+class UnreadableMapping(Unreadable, Mapping[str, Any]):
+    """The same, said to be a mapping."""
+
+
+def test_what_the_application_says_may_be_unreadable() -> None:
+    """Neither the request nor its record suffers; what can't be read is named by its class."""
+
+    def note(draft: Draft) -> None:
+        draft.set_actor(Unreadable())  # type: ignore[arg-type]
+        draft.annotate(data=UnreadableMapping())
+        draft.change(Change(operation="update", type="row", count=10**400))
+
+    record = only(recorded(annotating(note)))
+    assert record.actor == Actor("Unreadable", source="set_actor")
+    assert record.data == {"data": "UnreadableMapping"}
+    assert record.changes == [Change(operation="update", type="row")]
+
+
+def test_an_actor_with_a_source_takes_more_about_it() -> None:
+    """Keywords are never dropped."""
+    record = only(recorded(annotating(lambda draft: draft.set_actor(Actor("1", source="mtls"), name="Ada"))))
+    assert record.actor == Actor("1", name="Ada", source="mtls")

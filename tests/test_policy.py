@@ -35,6 +35,7 @@ BILLING = Policy(
         ("PUT", "/payments/7", 200, Level.METADATA),
         ("PATCH", "/users/7", 500, Level.METADATA),
         ("DELETE", "/users/7", None, Level.METADATA),
+        ("delete", "/users/7", 200, Level.METADATA),
         ("GET", "/users/7", 200, Level.NONE),
         ("GET", "/users/7", 401, Level.METADATA),
         ("GET", "/users/7", 403, Level.METADATA),

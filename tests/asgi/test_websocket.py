@@ -169,3 +169,23 @@ def test_an_exception_that_says_that_the_client_has_left_is_no_error(code: int) 
     assert record.websocket.code == code
     assert record.error is not None
     assert record.error.type.endswith("WebSocketDisconnectError")
+
+
+@pytest.mark.parametrize(
+    ("accepts", "code", "outcome"),
+    [(True, 1006, "disconnected"), (True, 1000, "success"), (False, 1006, "disconnected")],
+)
+def test_closing_a_connection_that_the_client_has_left_changes_nothing(accepts: bool, code: int, outcome: str) -> None:
+    """Tidy applications close in a `finally`; how it ended was decided by the client."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if accepts:
+            await send({"type": "websocket.accept"})
+        await receive()
+        await send(close(1000))
+
+    record = record_of(app, Conversation(CONNECT, {"type": "websocket.disconnect", "code": code}))
+    assert (record.outcome, record.status) == (outcome, None)
+    assert record.websocket is not None
+    assert record.websocket.code == code

@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException
 from fastapi.testclient import TestClient
 
-from asgi_audit import Actor, AuditMiddleware, AuditTrail, Kind, Outcome, annotate, current_actor, set_actor
+from asgi_audit import Actor, AuditMiddleware, AuditTrail, Kind, Outcome, acting_as, annotate, current_actor, set_actor
 from tests.frameworks.conftest import Recorded
 
 
@@ -166,3 +166,22 @@ def test_a_mounted_application_is_known_by_its_own_part(trail: AuditTrail, recor
     assert (record.action, record.actor) == ("POST /users/{user_id}", Actor("42", source="set_actor"))
     assert record.request is not None
     assert record.request.path == "/inner/users/7"
+
+
+def test_acting_as_in_a_synchronous_dependency_breaks_nothing(trail: AuditTrail, recorded: Recorded) -> None:
+    """The generator is begun in one thread and ended in another; nothing is raised."""
+
+    def job() -> Iterator[None]:
+        with acting_as("job"):
+            yield
+
+    app = FastAPI()
+
+    @app.post("/run", dependencies=[Depends(job)])
+    def run() -> dict[str, bool]:
+        return {"ok": True}
+
+    response = TestClient(AuditMiddleware(app, trail)).post("/run")
+    assert response.status_code == 200
+    (record,) = recorded()
+    assert record.outcome == "success"
