@@ -135,3 +135,10 @@ def test_times_can_be_those_of_another_zone(capsys: pytest.CaptureFixture[str]) 
     """The zone is named beside them."""
     print_card(a_record(), PlainOutput(None), timezone(timedelta(hours=1), "CET"))
     assert "2026-11-23 16:30:12.123456 CET" in capsys.readouterr().out
+
+
+def test_data_named_headers_is_data(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the headers of a request or a response are pairs."""
+    text = card(a_record(data={"headers": {"x-a": "b"}, "more": {"headers": ["c"]}}), capsys)
+    assert f"\n  {'data headers x-a':<18}  b\n" in text
+    assert f"\n  {'data more headers':<18}  c\n" in text

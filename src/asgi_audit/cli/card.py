@@ -35,6 +35,7 @@ _LABELS = {
 }
 _UNDERSTOOD = ("request ", "response ", "websocket ")  # the title of the group says it already
 _PLURALS = ("targets", "changes", "request body parts", "response body parts")
+_PAIRS = ("request headers", "response headers")
 _LABEL_WIDTH = 18
 
 
@@ -57,7 +58,7 @@ def print_card(record: Record, out: Output, zone: tzinfo | None = UTC) -> None:
 
 def _rows(path: str, value: Any) -> Iterator[tuple[str, str]]:
     """The leaves below a field, each with a label that says where it stands."""
-    if path.endswith(" headers"):
+    if path in _PAIRS:
         yield from ((f"header {name}", text) for name, text in value)
     elif isinstance(value, dict) and value:
         for key, inner in value.items():
