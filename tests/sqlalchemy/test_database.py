@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import asgi_audit.sqlalchemy
 from asgi_audit.errors import ConfigurationError, MissingDependencyError
@@ -21,6 +22,7 @@ from asgi_audit.sqlalchemy.database import Database
         ("sqlite+aiosqlite:///audit.db", "aiosqlite", "sqlite:///audit.db"),
         ("sqlite://", "aiosqlite", "sqlite:///:memory:"),
         ("sqlite:///file:x?mode=memory&cache=shared&uri=true", "aiosqlite", "sqlite:///file:x"),
+        ("sqlite:///file::memory:?cache=shared&uri=true", "aiosqlite", "sqlite:///file::memory:"),
         ("postgresql://u:p@h:5433/db", "asyncpg", "postgresql://h:5433/db"),
         ("postgres://u:p@h/db?sslmode=require", "asyncpg", "postgresql://h/db"),
         ("postgresql+asyncpg://u:p@[::1]:5432/db", "asyncpg", "postgresql://[::1]:5432/db"),
@@ -49,6 +51,9 @@ def test_libpqs_sslmode_becomes_asyncpgs_ssl() -> None:
         ("sqlite+pysqlite:///audit.db", "asynchronous driver"),
         ("mysql+aiomysql://u:s3cr3t@h/db", "pip install aiomysql"),
         ("sqlite:////nowhere/at/all/audit.db", "mkdir -p /nowhere/at/all"),
+        ("sqlite:///file:audit.db?uri=true", "write sqlite:/// and the path"),
+        ("sqlite:///file:audit.db?mode=memory", "write sqlite:/// and the path"),
+        (create_async_engine("sqlite+aiosqlite:///file:audit.db?uri=true"), "write sqlite:/// and the path"),
         (Path("audit.db"), "give a URL"),
         (None, "give a URL"),
     ],

@@ -129,6 +129,11 @@ def _name(url: URL) -> str:
 
 def _file(url: URL) -> Path | None:
     database = url.database
-    if url.get_backend_name() != "sqlite" or not database or database == ":memory:" or database.startswith("file:"):
+    if url.get_backend_name() != "sqlite" or not database or database == ":memory:":
         return None
+    if database.startswith("file:"):
+        if "uri" in url.query and (url.query.get("mode") == "memory" or database.startswith("file::memory:")):
+            return None
+        # Whoever does not know the file can neither make it private nor notice that it was deleted.
+        raise ConfigurationError("url", _name(url), "not as a file: URI; write sqlite:/// and the path of the file")
     return Path(database)
