@@ -12,6 +12,8 @@ from asgi_audit.record import Kind, Outcome, Record
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS: Final = re.compile(r"([1-9])xx|([1-9]\d\d)", re.ASCII | re.IGNORECASE)
 
+_LARGEST: Final = 2**31 - 1  # of the column's type
+
 
 class Filters(TypedDict, total=False):
     """The keywords of `Query`, for functions that pass them on."""
@@ -67,6 +69,8 @@ class Query:
             value: object = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(name, value, "give a text")
+            if value is not None and not _encodable(value):
+                raise ConfigurationError(name, value, "no record has a lone surrogate; give a text that UTF-8 can hold")
         _choose("outcome", self.outcome, Outcome)
         _choose("kind", self.kind, Kind)
         since, until = self.between
@@ -86,10 +90,12 @@ class Query:
                 return int(status), int(status)
         elif status is None:
             return None
-        elif isinstance(status, int):
+        elif isinstance(status, int) and abs(status) <= _LARGEST:
             return status, status
-        elif isinstance(status, tuple) and len(status) == 2 and status[0] <= status[1]:
-            return status
+        elif isinstance(status, tuple) and len(status) == 2:
+            low, high = status
+            if isinstance(low, int) and isinstance(high, int) and -_LARGEST <= low <= high <= _LARGEST:
+                return low, high
         raise ConfigurationError("status", status, "give a status (404), a range (400, 499) or a class ('4xx')")
 
     @property
@@ -110,6 +116,14 @@ class Query:
 _TEXTS: Final = tuple(
     field.name for field in fields(Query) if field.name not in {"outcome", "status", "kind", "since", "until"}
 )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def first_id(microseconds: int) -> str:
