@@ -76,6 +76,22 @@ def test_a_log_handler_that_raises_reaches_nobody(monkeypatch: pytest.MonkeyPatc
     assert failures.counts() == {"a": 1}
 
 
+def test_an_exception_that_cannot_be_described_reaches_nobody() -> None:
+    """A class may refuse even its name."""
+
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise RuntimeError
+
+    class Odd(Exception, metaclass=Nameless):  # noqa: N818 - odd as it is
+        pass
+
+    failures = Failures()
+    failures.note("a", Odd())
+    assert failures.counts() == {"a": 1}
+
+
 def test_threads_count_side_by_side() -> None:
     """Nothing is missed."""
     failures = Failures()

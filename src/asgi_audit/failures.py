@@ -40,10 +40,10 @@ class Failures:
             if now - self._logged.get(kind, -_QUIET_SECONDS) < _QUIET_SECONDS:
                 return
             self._logged[kind] = now
-        said = "".join(f": {part}" for part in (None if error is None else _place(error), detail) if part)
         try:
+            said = "".join(f": {part}" for part in (None if error is None else _place(error), detail) if part)
             logger.warning("%s%s (%d so far; said at most once a minute)", kind, said, count)
-        except Exception:  # noqa: BLE001, S110 - the application's log handlers: where would it be said?
+        except Exception:  # noqa: BLE001, S110 - the application's log handlers, or its exception: where would it be said?
             pass
 
     def recent(self) -> dict[str, int]:
