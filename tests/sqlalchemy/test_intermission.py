@@ -88,3 +88,33 @@ def test_several_threads_may_fork_at_once() -> None:
     asyncio.run(main())
     assert over.is_set()
     assert connection.closed == 3
+
+
+def test_a_loop_that_is_closed_at_this_very_moment_is_nothing_to_wait_for() -> None:
+    """Between the look at it and the call into it: the fork goes on, and nothing is left un-awaited."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        looked = False
+
+        def is_closed(self) -> bool:
+            if not self.is_running() and not self.looked:
+                self.looked = True
+                self.close()
+                return False
+            return super().is_closed()
+
+    connection = Connection()
+    loop = Loop()
+
+    async def main() -> None:
+        async with connection.works:
+            pass
+
+    loop.looked = True
+    loop.run_until_complete(main())
+    loop.looked = False
+    forking = threading.Thread(target=fork_and_wait)
+    forking.start()
+    forking.join()
+    assert connection.closed == 0
+    assert loop.is_closed()

@@ -62,7 +62,12 @@ class Intermission:
         if loop is None or loop.is_closed() or threading.get_ident() == self._thread:
             return  # nothing is open, or a sink forks, which can't wait for itself
         closed = threading.Event()
-        asyncio.run_coroutine_threadsafe(self._pause(), loop).add_done_callback(lambda _: closed.set())
+        pause = self._pause()
+        try:
+            asyncio.run_coroutine_threadsafe(pause, loop).add_done_callback(lambda _: closed.set())
+        except RuntimeError:  # the loop has been closed just now
+            pause.close()
+            return
         closed.wait(_PATIENCE)
 
     def _end(self) -> None:
