@@ -13,7 +13,7 @@ DEFAULT = DeniedNames()
     "name",
     [
         *KEYS, "Authorization", "Cookie", "set-cookie", "accesstoken", "sessionid", "PHPSESSID", "connect.sid", "pwd",
-        "userpwd", "db_pass",
+        "sig", "userpwd", "db_pass",
         "user.pin", "PIN", "pIn", "pins", "OTPCode", "cvv2", "card_cvc", "security_code", "x-amz-signature",
         "SAMLResponse",
         "pass\\u0077ord", "%70assword", "%2570assword", "%252525252570assword", "%u0070assword", "\\x70assword",
@@ -32,7 +32,7 @@ def test_names_denied_by_default(name: str) -> None:
         "shipping", "option", "spinning", "footprint", "className", "company", "panel", "compass", "passenger", "name",
         "key", "id", "email",
         "author", "code", "zip_code", "number", "", "_", "%", "hopping_list", "pinned", "shipPing", "expanse",
-        "a" * 100, "日本語", "sidebar",
+        "a" * 100, "日本語", "sidebar", "design", "signal",
     ],
 )  # fmt: skip
 def test_names_that_only_look_alike(name: str) -> None:

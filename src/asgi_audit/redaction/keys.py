@@ -20,7 +20,7 @@ ANYWHERE: Final = (
     "recoverycode", "backupcode", "mfacode", "twofactorcode",
 )  # fmt: skip
 # Found as a word of its own only, because other words contain them: `shipping`, `footprint`, `className`, `company`.
-WORDS: Final = ("pin", "otp", "totp", "ssn", "pan", "csc", "pass", "pw", "sid")
+WORDS: Final = ("pin", "otp", "totp", "ssn", "pan", "csc", "pass", "pw", "sid", "sig")
 
 _LONGEST_WORD: Final = 4  # a name in `deny` up to this length is matched as a word
 _LONGEST_NAME: Final = 1024  # what is longer is no name anybody vouched for: denied
