@@ -18,7 +18,10 @@ class Writer(Protocol):
 
 
 class SequenceConflict(RecordRejected):
-    """Another record already has this writer and seq: two processes write as one, or a row is forged."""
+    """Another record already has this writer and seq: two processes write as one, or a row is forged.
+
+    The record itself is sound. It is rejected all the same, because trying again would hold up those behind it for ever.
+    """
 
     def __init__(self) -> None:
         super().__init__("another record already has this writer and seq")
