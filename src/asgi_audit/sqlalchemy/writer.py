@@ -20,7 +20,7 @@ class Writer(Protocol):
 class SequenceConflict(RecordRejected):
     """Another record already has this writer and seq: two processes write as one, or a row is forged.
 
-    The record itself is sound. It is rejected all the same, because trying again would hold up those behind it for ever.
+    The record itself is sound. It is rejected all the same, because trying again would hold up those behind it.
     """
 
     def __init__(self) -> None:
