@@ -19,7 +19,7 @@ PACKAGE = ROOT / "src" / "asgi_audit"
 # Each noun's layer. A module imports its own layer or a lower one.
 LAYERS = {
     # 0: words
-    **dict.fromkeys(["_types", "errors", "ids", "process", "record"], 0),
+    **dict.fromkeys(["_types", "errors", "ids", "interruption", "process", "record"], 0),
     # 1: pure logic, no I/O, no asyncio
     **dict.fromkeys(["client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
     **dict.fromkeys(["health", "integrity", "paths", "policy", "redaction", "routing", "rule", "store"], 1),

@@ -113,6 +113,10 @@ def test_a_child_need_not_wait_for_a_lock_of_its_parents() -> None:
     failures = Failures()
     failures.note("a")
     with failures._lock:
-        failures._renew()
-        failures.note("a")
+        renewed = threading.Thread(target=failures._renew)
+        renewed.start()
+        renewed.join(10)
+        noting = threading.Thread(target=failures.note, args=("a",))
+        noting.start()
+        noting.join(10)
     assert failures.counts() == {"a": 2}

@@ -111,9 +111,15 @@ def test_a_child_hands_out_nothing_of_its_parents() -> None:
     source.new_id()
     with source._lock:
         page = source._page
-        source._renew()
+        renewed = threading.Thread(target=source._renew)
+        renewed.start()
+        renewed.join(10)
+        assert not renewed.is_alive()
+        making = threading.Thread(target=source.new_id)
+        making.start()
+        making.join(10)
+        assert not making.is_alive()
         assert source._page is not page
-        assert source.new_id()
 
 
 def test_ids_follow_the_calendar() -> None:

@@ -50,10 +50,10 @@ class Failures:
         """`counts` of those kinds alone that have happened in the last ten minutes."""
         since = self._clock() - _RECENT_SECONDS
         with self._lock:
-            return {kind: self._counts[kind] for kind, last in self._last.items() if last > since}
+            return {kind: self._counts[kind] for kind, last in dict(self._last).items() if last > since}
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # one that is interrupted by itself may miscount by one
 
     def counts(self) -> dict[str, int]:
         """How often each kind has happened."""

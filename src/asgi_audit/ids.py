@@ -15,21 +15,31 @@ _STEP_BACK = 10_000 << 12  # 10 s in ticks of 1/4096 ms
 
 
 class RandomPage:
-    """Random hex digits, cheap because they are fetched in pages. Not thread-safe: its user holds a lock."""
+    """Random hex digits, cheap because they are fetched in pages. Not thread-safe: its user holds a lock.
+
+    But safe from its own thread's interruptions by a signal handler or the garbage collector.
+    """
 
     def __init__(self) -> None:
         self._hex = ""
         self._at = 0
+        self._taking = False
 
     def take(self, digits: int) -> str:
         """The next `digits` hex digits, never handed out twice; at most 8,192 at a time."""
-        end = self._at + digits
-        if end > len(self._hex):
-            self._hex = os.urandom(_PAGE_BYTES).hex()
-            self._at, end = 0, digits
-        piece = self._hex[self._at : end]
-        self._at = end
-        return piece
+        if self._taking:  # by those whom we interrupt: what they are about to take is theirs
+            return os.urandom((digits + 1) // 2).hex()[:digits]
+        try:
+            self._taking = True
+            end = self._at + digits
+            if end > len(self._hex):
+                self._hex = os.urandom(_PAGE_BYTES).hex()
+                self._at, end = 0, digits
+            piece = self._hex[self._at : end]
+            self._at = end
+            return piece
+        finally:
+            self._taking = False
 
 
 class IdSource:
@@ -46,7 +56,7 @@ class IdSource:
 
     def _renew(self) -> None:
         self._page = RandomPage()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last = 0
 
     def new_id(self) -> str:

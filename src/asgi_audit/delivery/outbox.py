@@ -4,7 +4,9 @@ import os
 import platform
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from asgi_audit import process
@@ -28,6 +30,8 @@ class Outbox:
 
     _lanes: list[Lane]
     _worker: Worker | None
+    _closing: threading.Lock
+    _starting: bool
 
     def __init__(
         self, sinks: dict[str, Sink], journal: Journal, options: Delivery, mishaps: Mishaps, make_own: MakeOwn
@@ -55,6 +59,7 @@ class Outbox:
             return
         self.open()  # first, so that the trail begins with the record of its opening
         self._append(record)
+        self._say()
         self.open()  # again, for a close that came between the two would leave the record undelivered
 
     def hold(self, record: Record) -> None:
@@ -68,9 +73,9 @@ class Outbox:
         worker = self._worker
         if worker is None or worker.ended:
             with self._lock:
+                self._start()
                 worker = self._worker
-                if worker is None or worker.ended:
-                    worker = self._worker = self._start()
+            self._say()
         if worker is not None:
             worker.bell.ring()
 
@@ -108,8 +113,9 @@ class Outbox:
             worker.stop(timeout)
             # Until it has ended, no other may begin: two would call one sink at a time.
             with self._lock:
-                if worker.ended:
+                if worker.ended and self._worker is worker:
                     self._worker = None
+        self._say()
         if pending := self._pending():
             self._mishaps.failures.note("closed before all was delivered", detail=str(FlushTimeout(timeout, pending)))
             if self._position() > end:  # what was put meanwhile opens it again
@@ -126,7 +132,18 @@ class Outbox:
             failures=failures,
         )
 
-    def _start(self) -> Worker | None:
+    def _start(self) -> None:
+        """Start the thread unless it runs, or it is this that we interrupt."""
+        if self._starting:
+            return
+        try:
+            self._starting = True
+            if self._worker is None or self._worker.ended:
+                self._worker = self._new_worker()
+        finally:
+            self._starting = False
+
+    def _new_worker(self) -> Worker | None:
         if not self._announced:
             self._announced = True
             self._append(
@@ -136,7 +153,7 @@ class Outbox:
             worker = Worker(self._lanes)
             worker.start()
         except (RuntimeError, OSError) as error:  # no more threads or files, or the interpreter is about to end
-            self._mishaps.failures.note("the delivery thread could not be started", error)
+            self._unsaid.append(("the delivery thread could not be started", error))
             return None
         return worker
 
@@ -148,10 +165,16 @@ class Outbox:
             work()
         except JournalFull:
             self._mishaps.losses.add("the journal was full")
-            self._mishaps.failures.note("the journal is full: records are lost")
+            self._unsaid.append(("the journal is full: records are lost", None))
         except Exception as error:  # noqa: BLE001 - a journal may fail as any file may; the request must not
             self._mishaps.losses.add("the journal failed")
-            self._mishaps.failures.note("the journal failed: records are lost", error)
+            self._unsaid.append(("the journal failed: records are lost", error))
+
+    def _say(self) -> None:
+        """Note what failed while the lock was held: log handlers may record, and have locks of their own."""
+        with suppress(IndexError):
+            while True:
+                self._mishaps.failures.note(*self._unsaid.popleft())
 
     def _wait(self, bell: Bell, deadline: float) -> bool:
         held = self._journal.held()
@@ -181,7 +204,9 @@ class Outbox:
         return {sink: count for sink, count in counts.items() if count}
 
     def _set_up(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._starting = False
+        self._unsaid: deque[tuple[str, Exception | None]] = deque()
         self._closing = threading.Lock()
         self._worker: Worker | None = None
         self._announced = False  # whether a record of the opening stands at the beginning

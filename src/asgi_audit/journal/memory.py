@@ -3,11 +3,13 @@
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from asgi_audit.errors import ConfigurationError, JournalFull
+from asgi_audit.interruption import Step
 from asgi_audit.journal.base import Batch, Progress
 from asgi_audit.journal.entry import read_entry
 from asgi_audit.record import Record, encode
@@ -51,7 +53,8 @@ class MemoryJournal:
     def renew(self) -> None:
         """Become a new, empty writer."""
         self.writer = os.urandom(16).hex()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._step = Step()
         self._entries: list[bytes] = []  # those before the first one are empty
         self._base = 0  # the position of the list's beginning
         self._first = 0  # the position of the first entry that is still there
@@ -71,43 +74,35 @@ class MemoryJournal:
         """Take the record, or the one held under its id, or raise `JournalFull`."""
         entry = encode(record)
         with self._lock:
-            if record.id in self._promoted:
+            if self._step.interrupted:
+                self._step.put_off(partial(self._take, record.id, entry, put_off=True))
                 return
-            held = self._held.pop(record.id, None)
-            if held is not None:
-                self._bytes -= _size(held)
-            try:
-                self._reserve(_size(entry))
-            except JournalFull:
-                if held is None:
-                    raise
-                entry = held
-                self._bytes += _size(held)
-            self._entries.append(entry)
+            with self._step:
+                self._take(record.id, entry)
 
     def hold(self, record: Record) -> None:
         """Keep a provisional record until the final one comes."""
         entry = encode(record)
-        with self._lock:
+        with self._lock, self._step:
             self._reserve(_size(entry))
             self._bytes -= _size(self._held[record.id]) if record.id in self._held else 0
             self._held[record.id] = entry
 
     def promote(self) -> None:
         """Append what is still held."""
-        with self._lock:
+        with self._lock, self._step:
             self._entries += self._held.values()
             self._promoted |= self._held.keys()
             self._held.clear()
 
     def held(self) -> frozenset[str]:
         """The ids of the provisional records."""
-        with self._lock:
+        with self._lock, self._step:
             return frozenset(self._held)
 
     def read(self, lane: str, limit: int) -> Batch:
         """The lane's next records, at most `limit`."""
-        with self._lock:
+        with self._lock, self._step:
             reader = self._readers[lane]
             reader.skip(self._first)
             start = reader.acknowledged
@@ -121,7 +116,7 @@ class MemoryJournal:
 
     def acknowledge(self, lane: str, position: int) -> None:
         """The lane has stored everything before `position`."""
-        with self._lock:
+        with self._lock, self._step:
             reader = self._readers[lane]
             reader.acknowledged = max(reader.acknowledged, position)
             reader.skip(self._first)
@@ -129,7 +124,7 @@ class MemoryJournal:
 
     def progress(self, lane: str) -> Progress:
         """How far the lane has come."""
-        with self._lock:
+        with self._lock, self._step:
             reader = self._readers[lane]
             gone = max(0, self._first - reader.handed)  # behind what is on its way
             return Progress(
@@ -139,6 +134,23 @@ class MemoryJournal:
                 given_up=reader.given_up + gone,
                 held=len(self._held),
             )
+
+    def _take(self, record_id: str, entry: bytes, *, put_off: bool = False) -> None:
+        if record_id in self._promoted:
+            self._promoted.discard(record_id)
+            return
+        held = self._held.pop(record_id, None)
+        if held is not None:
+            self._bytes -= _size(held)
+        try:
+            self._reserve(_size(entry))
+        except JournalFull:
+            if held is not None:
+                entry = held
+            elif not put_off:  # else there is nobody any more to be told, and it is but one
+                raise
+            self._bytes += _size(entry)
+        self._entries.append(entry)
 
     def _reserve(self, size: int) -> None:
         """Take up so many bytes. If need be, lanes behind the primary one give up their oldest records.

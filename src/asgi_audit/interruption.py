@@ -1,0 +1,38 @@
+"""Steps that may be interrupted by their own thread.
+
+A signal handler runs between any two bytecodes of the main thread, and the garbage collector may end a request (by a
+`GeneratorExit`) in whichever thread it runs. Both may record, while that very thread is in the middle of recording. A
+lock that its holder can't take again would stop the thread for ever, and one that it can does not keep it out.
+"""
+
+from collections.abc import Callable
+
+
+class Step:
+    """Entered under an `RLock`: `with lock, step`. What must not happen in its middle is put off to its end."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._put_off: list[Callable[[], None]] = []
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether we, who hold the lock, are in the middle of another step."""
+        return self._depth > 0
+
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Have the step that was interrupted do the work, which does not raise, at its end."""
+        self._put_off.append(work)
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        # An interruption that comes here does what it has to do itself, and what was put off before.
+        while self._put_off and not self._depth:
+            self._depth += 1
+            works, self._put_off = self._put_off, []
+            for work in works:
+                work()
+            self._depth -= 1
