@@ -58,3 +58,15 @@ def test_a_pending_record_takes_its_bytes_and_little_more() -> None:
     finally:
         tracemalloc.stop()
     assert used / 5000 <= 800
+
+
+def test_nothing_is_remembered_of_a_promoted_record_once_its_final_one_came() -> None:
+    """Else a process that closes and opens its trail again and again would grow."""
+    journal = MemoryJournal()
+    journal.attach(["only"])
+    (each,) = records(1)
+    journal.hold(each)
+    journal.promote()
+    journal.append(each)
+    assert journal._promoted == set()
+    assert len(drain(journal, "only")) == 1
