@@ -19,14 +19,17 @@ KEY: Final = "asgi_audit"
 
 
 class _Gate:
-    """One lock for all drafts, held for a few assignments: an annotation is in the record, or known to be late."""
+    """One lock for all drafts, held for a few assignments: an annotation is in the record, or known to be late.
+
+    A signal handler may record in the middle of them, so their thread can take it again.
+    """
 
     def __init__(self) -> None:
         self.renew()
         process.on_fork(self.renew)
 
     def renew(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
 
 _gate = _Gate()
@@ -214,8 +217,12 @@ class Draft:
         """The id that the record has or will have."""
         with _gate.lock:
             if self.id is None:
-                self.id = self.recorder.new_id()
-            return self.id
+                self._reserve(self.recorder.new_id())
+            return cast("str", self.id)
+
+    def _reserve(self, record_id: str) -> None:
+        """Take the id, unless an interruption has taken another meanwhile."""
+        self.id = self.id or record_id
 
     def release(self) -> None:
         """Let go of the request: a task that it left behind may hold the draft for ever."""

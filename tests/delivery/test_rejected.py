@@ -79,7 +79,7 @@ def test_a_sink_that_rejects_everything_is_down(rejected: Path) -> None:
     assert not rejected.exists()
     sink.behave = fine
     trail.close(PATIENCE)
-    assert sink.actions == [f"n{number}" for number in range(5)]
+    assert sorted(sink.actions) == [f"n{number}" for number in range(5)]  # it may come up in the middle of a search
 
 
 def test_a_batch_of_nothing_but_poison_blocks_nobody(rejected: Path) -> None:

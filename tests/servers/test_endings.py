@@ -1,6 +1,7 @@
 """The table of endings over real sockets."""
 
 import contextlib
+import sys
 import threading
 
 import anyio
@@ -72,7 +73,11 @@ def test_a_websocket_that_takes_no_more_has_gone(server: Theatre) -> None:
     play_and_check(server, ending)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+# Since Python 3.12 `Server.wait_closed` waits for open connections, so hypercorn 0.18 never gets to its own timeout.
+IMPATIENT = [name for name in SERVERS if name != "hypercorn-asyncio" or sys.version_info < (3, 12)]
+
+
+@pytest.mark.parametrize("name", IMPATIENT)
 def test_a_server_that_stops_may_cancel(name: str) -> None:
     """A request that is still running when its server has waited long enough is on record as cancelled."""
     sink = MemorySink()
