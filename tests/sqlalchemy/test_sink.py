@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -475,3 +476,23 @@ async def test_the_change_to_wal_waits_for_others(tmp_path: Path, monkeypatch: p
     await sink.close()
     with closing(sqlite3.connect(path)) as reader:
         assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.asyncio
+async def test_close_waits_for_connections_that_were_dropped(tmp_path: Path) -> None:
+    """A thread of the driver's that outlived the loop could only end with an exception, and its file stay open."""
+    before = threading.active_count()
+    sink = SQLAlchemySink(f"sqlite:///{tmp_path}/audit.db")
+    await sink.open()
+    for _ in range(3):
+        writing = asyncio.create_task(sink.write(records(500)))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    await sink.write(records(1))
+    await sink.close()
+    for _ in range(100):
+        if threading.active_count() == before:
+            break
+        await asyncio.sleep(0.01)  # the thread has said goodbye, and is about to end
+    assert threading.active_count() == before

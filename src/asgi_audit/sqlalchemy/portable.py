@@ -24,6 +24,9 @@ class PortableWriter:
     async def prepare(self) -> None:
         """Nothing to set up."""
 
+    def abandon(self) -> None:
+        """There is no thread that we know of."""
+
     async def write(self, batch: Sequence[Record]) -> None:
         """Insert in one transaction, or row by row in savepoints if some are already stored."""
         rows = [_adapt(build(record)) for record in batch]

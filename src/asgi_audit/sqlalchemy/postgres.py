@@ -41,6 +41,9 @@ class PostgresWriter:
             "timestamptz", schema="pg_catalog", encoder=_unchanged, decoder=_unchanged, format="tuple"
         )
 
+    def abandon(self) -> None:
+        """There is no thread."""
+
     async def write(self, records: Sequence[Record]) -> None:
         """COPY, or row by row if some are already stored."""
         try:

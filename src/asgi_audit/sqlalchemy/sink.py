@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,6 +43,7 @@ class SQLAlchemySink:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._writer: Writer | None = None
+        self._farewells: list[asyncio.Future[Any]] = []  # of connections that were dropped
         self._process = os.getpid()
         self.name = self._database.name
         # A database in memory is gone when its connection is closed, and has no locks.
@@ -100,6 +101,12 @@ class SQLAlchemySink:
         if self._engine is not None:
             await self._engine.dispose()
         self._engine = self._connection = self._writer = None
+        # A driver's thread that outlives its loop can't end in good order.
+        here = asyncio.get_running_loop()
+        farewells = [farewell for farewell in self._farewells if farewell.get_loop() is here]
+        self._farewells.clear()
+        if farewells:
+            await asyncio.wait(farewells, timeout=_FAREWELL)
 
     async def _connect(self) -> Writer:
         if self._create:
@@ -132,10 +139,13 @@ class SQLAlchemySink:
         if self._process != os.getpid():
             _INHERITED.append((self._engine, self._connection, self._writer))
             self._engine = self._connection = self._writer = None
+            self._farewells.clear()
             self._process = os.getpid()
 
     def _drop(self) -> None:
         """Abandon the connection at once: outside of SQLAlchemy's greenlet, invalidating it waits for nothing."""
+        if self._writer is not None and (farewell := self._writer.abandon()) is not None:
+            self._farewells.append(farewell)
         connection, self._connection, self._writer = self._connection, None, None
         if connection is not None and not connection.closed and connection.sync_connection is not None:
             connection.sync_connection.invalidate()

@@ -44,6 +44,10 @@ class SQLiteWriter:
         await self._use_wal()
         self._file = self._look()
 
+    def abandon(self) -> "asyncio.Future[Any] | None":
+        """Have the driver's thread close the connection, when it has done what it is at."""
+        return self._driver.stop()
+
     async def write(self, records: Sequence[Record]) -> None:
         """Insert and commit."""
         rows = [_adapt(build(record)) for record in records]

@@ -1,7 +1,8 @@
 """How a batch gets into the table, which each database does best in a way of its own."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from asgi_audit.errors import RecordRejected
 from asgi_audit.record import Record
@@ -12,6 +13,9 @@ class Writer(Protocol):
 
     async def prepare(self) -> None:
         """Set up the connection, before the tables are looked at."""
+
+    def abandon(self) -> "asyncio.Future[Any] | None":
+        """Have a thread of the driver's end once it can; the future, if there is one, tells when."""
 
     async def write(self, records: Sequence[Record]) -> None:
         """Store the batch; rows that are already there stay as they are. Never reads the table."""
