@@ -267,7 +267,7 @@ async def test_write_connects_when_it_must(url: str) -> None:
     assert len(await stored(url)) == 2
 
 
-# aiosqlite 0.22 forgets a connection whose making was cancelled; the collector closes it, and since Python 3.13 says so.
+# aiosqlite 0.22 forgets a connection whose making was cancelled; the collector closes it, and Python 3.13 says so.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.asyncio
 async def test_a_cancelled_write_can_be_repeated(url: str) -> None:
