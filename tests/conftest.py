@@ -2,6 +2,7 @@
 
 import hypothesis
 
+from tests.notebook import draft, notebook  # noqa: F401
 from tests.postgres import postgres, postgres_admin_url, postgres_url  # noqa: F401 - fixtures
 from tests.sqlite import sqlite_url  # noqa: F401
 

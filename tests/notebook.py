@@ -1,8 +1,12 @@
 """A draft's other side, for tests of drafts: a recorder that only remembers."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from asgi_audit import Actor
+from asgi_audit.context import current
 from asgi_audit.draft import Draft, Notes
 
 
@@ -28,3 +32,18 @@ def said(notes: Notes | None) -> dict[str, Any]:
     """All that notes say."""
     assert notes is not None
     return {name: getattr(notes, name) for name in Notes.__slots__}
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    """Where the draft's requests to its trail end up."""
+    return Notebook()
+
+
+@pytest.fixture
+def draft(notebook: Notebook) -> Iterator[Draft]:
+    """A draft whose request runs here."""
+    draft = Draft(notebook, {"type": "http"})
+    token = current.set(draft)
+    yield draft
+    current.reset(token)

@@ -1,31 +1,15 @@
 """The verbs without a request: what they do to a draft, in a block of `acting_as`, and where there is neither."""
 
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from asgi_audit import Actor, Outcome, Target, acting_as, annotate, current_actor, set_actor
-from asgi_audit.context import current, outside
+from asgi_audit.context import outside
 from asgi_audit.draft import Draft, as_actor
 from tests.lives.processes import run_script
-from tests.notebook import Notebook, said
-
-
-@pytest.fixture
-def notebook() -> Notebook:
-    """Where the draft's requests to its trail end up."""
-    return Notebook()
-
-
-@pytest.fixture
-def draft(notebook: Notebook) -> Iterator[Draft]:
-    """A draft whose request runs here."""
-    draft = Draft(notebook, {"type": "http"})
-    token = current.set(draft)
-    yield draft
-    current.reset(token)
-
+from tests.notebook import said
 
 # --- in a request
 

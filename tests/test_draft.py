@@ -3,35 +3,16 @@
 import copy
 import threading
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_audit import Change, Outcome, Target, annotate, set_actor
-from asgi_audit.context import current
 from asgi_audit.draft import Draft, Notes
 from tests.lives.processes import in_child
 from tests.notebook import Notebook, said
-
-
-@pytest.fixture
-def notebook() -> Notebook:
-    """Where the draft's requests to its trail end up."""
-    return Notebook()
-
-
-@pytest.fixture
-def draft(notebook: Notebook) -> Iterator[Draft]:
-    """A draft whose request runs here."""
-    draft = Draft(notebook, {"type": "http"})
-    token = current.set(draft)
-    yield draft
-    current.reset(token)
-
 
 words = st.none() | st.text(min_size=1, max_size=3)
 targets = st.none() | st.builds(Target, st.text(max_size=3))

@@ -117,7 +117,7 @@ def test_a_scope_that_no_policy_can_read_is_served() -> None:
     policy = Policy([Rule(Level.METADATA, paths=["/things/**"])])
     with AuditTrail(MemorySink(), policy=policy) as trail:
         conversation = converse("asyncio", AuditMiddleware(says(start(200)), trail), scope, Conversation(*request()))
-        assert trail.stats().failures == {"the policy could not decide, so the request was not recorded": 1}
+        assert trail.stats().failures["the policy could not decide, so the request was not recorded"] == 1
     assert len(conversation.sent) == 1
 
 
