@@ -43,7 +43,8 @@ def test_records_are_gathered_into_batches() -> None:
     for number in range(50):
         trail.event(f"n{number}")
     trail.flush(PATIENCE)
-    assert sink.batches == [["trail.open"], [f"n{number}" for number in range(50)]]
+    assert sink.actions == [f"n{number}" for number in range(50)]
+    assert len(sink.batches) <= 3  # what came before the lane had gone to sleep needs no waiting, and went at once
     trail.close()
 
 
