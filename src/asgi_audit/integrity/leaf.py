@@ -16,7 +16,7 @@ verifier in any language only hashes what is there.
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -50,14 +50,6 @@ _OUTER_PAD: Final = b"\x5c" * 48
 _INNER_ACTOR, _INNER_TARGET, _INNER_DETAIL = (
     _INNER_PAD + b"asgi-audit/1 part " + name.encode() + b"\n" for name in PARTS
 )
-
-
-class Parts(NamedTuple):
-    """The bytes of the three parts; None where a part has been erased."""
-
-    actor: bytes | None
-    target: bytes | None
-    detail: bytes | None
 
 
 class Commitments(msgspec.Struct, frozen=True, gc=False):
