@@ -18,7 +18,7 @@ from asgi_audit.interruption import Step
 from asgi_audit.journal import MemoryJournal, memory
 from asgi_audit.record import Kind, Record
 from asgi_audit.testing import MemorySink
-from tests.contracts.journal_contract import drain
+from tests.contracts.journal_contract import Listening, drain
 from tests.delivery.faulty import FAST, PATIENCE
 from tests.interrupted import interrupt
 from tests.samples import records
@@ -54,7 +54,7 @@ def test_a_journal_that_is_interrupted_by_an_append_counts_right(module: ModuleT
     """Each record has its number, and when all is delivered no byte is left, whatever was interrupted."""
     for bytecode in count():
         journal = MemoryJournal(max_bytes=16 * 2**10)
-        journal.attach(["primary", "behind"])
+        journal.attach(["primary", "behind"], Listening())
         behind, held, final, late, last = records(5)
         journal.append(behind)
         journal.acknowledge("primary", 1)
@@ -81,7 +81,7 @@ def test_a_journal_that_is_interrupted_by_an_append_counts_right(module: ModuleT
 def test_what_interrupts_a_full_journal_is_taken() -> None:
     """Nobody is there any more whom `JournalFull` could tell."""
     journal = MemoryJournal(max_bytes=16 * 2**10)
-    journal.attach(["only"])
+    journal.attach(["only"], Listening())
     late = records(1)[0]
     with pytest.raises(JournalFull):
         list(map(journal.append, records(200)))
@@ -140,8 +140,8 @@ def test_a_record_in_the_middle_of_opening_is_delivered() -> None:
     """By the thread that is being started."""
 
     class Interrupted(MemoryJournal):
-        def append(self, record: Record) -> None:
-            super().append(record)
+        def append(self, record: Record, intent: str | None = None) -> None:
+            super().append(record, intent)
             if record.kind is Kind.OPEN:
                 trail.event("late")
 
@@ -216,7 +216,7 @@ def test_a_log_handler_may_record_what_it_is_told(monkeypatch: pytest.MonkeyPatc
         start(thread)
 
     class Failing(MemoryJournal):
-        def append(self, record: object) -> None:
+        def append(self, record: Record, intent: str | None = None) -> None:
             raise OSError
 
     trail = AuditTrail(MemorySink(), journal=Failing(), delivery=FAST)

@@ -144,7 +144,7 @@ def laws(test: Any) -> Any:
 class BrokenJournal(MemoryJournal):
     """A journal whose disk is gone."""
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, intent: str | None = None) -> None:
         """Fail."""
         raise OSError("no such device")
 

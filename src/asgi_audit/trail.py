@@ -167,7 +167,13 @@ class AuditTrail:
     def health(self) -> Health:
         """Whether all is well, and in words what is not."""
         failures = self._failures.recent()
-        return judge(self.stats(), failures, durable=self._journal.durable, running=self._outbox.running)
+        return judge(
+            self.stats(),
+            failures,
+            problems=self._journal.problems(),
+            notes=self._journal.notes(),
+            running=self._outbox.running,
+        )
 
     def __enter__(self) -> Self:
         self.open()

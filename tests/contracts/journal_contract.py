@@ -1,14 +1,17 @@
 """What every journal does, whatever it is made of."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
 
 from asgi_audit.errors import ConfigurationError, JournalFull
-from asgi_audit.journal import Journal
-from asgi_audit.record import Record, Response, encode
+from asgi_audit.ids import IdSource
+from asgi_audit.journal import Batch, Journal
+from asgi_audit.record import VERSION, Kind, Record, Response, encode
 from tests.samples import record, records
 
 LANES = ("first", "second")
@@ -33,10 +36,44 @@ def fill(journal: Journal, take: Callable[[Record], None] | None = None) -> list
         taken.append(each)
 
 
+class Listening:
+    """Notes what a journal says."""
+
+    def __init__(self) -> None:
+        self.news = threading.Event()  # there was something to read
+        self.troubles: list[str] = []
+        self.losses: Counter[str] = Counter()
+        self._ids = IdSource()
+
+    def readable(self) -> None:
+        """Note it."""
+        self.news.set()
+
+    def troubled(self, what: str, error: BaseException | None = None) -> None:
+        """Note it, with the error's class."""
+        self.troubles.append(what if error is None else f"{what} ({type(error).__name__})")
+
+    def lost(self, reason: str, count: int) -> None:
+        """Count it."""
+        self.losses[reason] += count
+
+    def own(self, kind: Kind, data: dict[str, object]) -> Record:
+        """A record with no more than it must have."""
+        return Record(
+            v=VERSION, id=self._ids.new_id(), kind=kind, time=datetime.now(UTC), action=f"trail.{kind}", data=data
+        )
+
+
+def read(journal: Journal, lane: str, limit: int) -> Batch:
+    """Read what was appended, though it may not have been on the disk yet."""
+    journal.sync()
+    return journal.read(lane, limit)
+
+
 def drain(journal: Journal, lane: str, limit: int = 1000) -> list[Record]:
     """Read and acknowledge all that there is for a lane."""
     drained: list[Record] = []
-    while (batch := journal.read(lane, limit)).records:
+    while (batch := read(journal, lane, limit)).records:
         drained += batch.records
         journal.acknowledge(lane, batch.position)
     return drained
@@ -53,7 +90,7 @@ class JournalContract:
     def journal(self, make: MakeJournal) -> Journal:
         """A roomy journal with two lanes."""
         journal = make(max_bytes=2**22)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         return journal
 
     def test_lanes_read_what_was_appended_in_order(self, journal: Journal) -> None:
@@ -70,25 +107,25 @@ class JournalContract:
 
     def test_an_empty_journal_has_nothing_to_read(self, journal: Journal) -> None:
         """An empty batch, at the lane's own position."""
-        assert journal.read("first", 10) == ([], 0)
-        assert journal.progress("first") == (0, 0, 0, 0, 0)
+        assert read(journal, "first", 10) == ([], 0)
+        assert journal.progress("first") == (0, 0, 0, 0, 0, 0)
 
     def test_what_is_not_acknowledged_is_read_again(self, journal: Journal) -> None:
         """Reading changes nothing; acknowledging moves one lane alone."""
         for each in records(5):
             journal.append(each)
-        batch = journal.read("first", 2)
-        assert journal.read("first", 2) == batch
+        batch = read(journal, "first", 2)
+        assert read(journal, "first", 2) == batch
         journal.acknowledge("first", batch.position)
-        assert [each.seq for each in journal.read("first", 10).records] == [2, 3, 4]
-        assert [each.seq for each in journal.read("second", 10).records] == [0, 1, 2, 3, 4]
+        assert [each.seq for each in read(journal, "first", 10).records] == [2, 3, 4]
+        assert [each.seq for each in read(journal, "second", 10).records] == [0, 1, 2, 3, 4]
 
     def test_progress_counts_each_lane(self, journal: Journal) -> None:
         """Position, acknowledged, delivered and pending, lane by lane."""
         for each in records(5):
             journal.append(each)
-        journal.acknowledge("first", journal.read("first", 3).position)
-        assert journal.progress("first") == (5, 3, 3, 0, 0)
+        journal.acknowledge("first", read(journal, "first", 3).position)
+        assert journal.progress("first") == (5, 3, 3, 0, 0, 5)
         assert journal.progress("first").pending == 2
         assert journal.progress("second").pending == 5
 
@@ -106,7 +143,7 @@ class JournalContract:
         journal.hold(provisional)
         assert journal.held() == {provisional.id}
         assert journal.progress("first").pending == 1
-        assert not journal.read("first", 10).records
+        assert not read(journal, "first", 10).records
 
     def test_the_final_record_replaces_the_held_one(self, journal: Journal) -> None:
         """Only the final one is read."""
@@ -132,7 +169,7 @@ class JournalContract:
     def test_a_full_journal_refuses_while_the_primary_lane_lags(self, make: MakeJournal) -> None:
         """Nothing that the primary lane has not stored makes room; what was taken is all there."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         taken = fill(journal)
         drain(journal, "second")
         with pytest.raises(JournalFull, match="wait for first"):
@@ -145,7 +182,7 @@ class JournalContract:
     def test_a_lagging_secondary_lane_gives_up_its_oldest(self, make: MakeJournal) -> None:
         """The primary lane's stored records make room; the other lane goes on behind the hole, which is counted."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         count = len(fill(journal))
         drain(journal, "first")
         last = record()
@@ -163,7 +200,7 @@ class JournalContract:
     def test_one_overflow_makes_room_for_many(self, make: MakeJournal) -> None:
         """A loss record about what was given up does not itself make a lane give up more."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         fill(journal)
         drain(journal, "first")
         journal.append(record())
@@ -175,9 +212,9 @@ class JournalContract:
     def test_what_is_on_its_way_is_not_given_up(self, make: MakeJournal) -> None:
         """A batch that a slow lane has read, and stores after all, is delivered, though the journal let go of it."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         count = len(fill(journal))
-        on_its_way = journal.read("second", count // 4)
+        on_its_way = read(journal, "second", count // 4)
         self._overflow(journal, rounds=3)
         hole = journal.progress("second").given_up
         assert hole > 0
@@ -191,12 +228,12 @@ class JournalContract:
     def test_what_could_not_be_stored_is_given_up_when_it_is_gone(self, make: MakeJournal) -> None:
         """A batch that has failed, and for which there was no room any more, is lost, and counted when it is missed."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         count = len(fill(journal))
-        journal.read("second", count // 4)
+        read(journal, "second", count // 4)
         self._overflow(journal, rounds=3)
         before = journal.progress("second")
-        first = journal.read("second", 10).records[0].seq
+        first = read(journal, "second", 10).records[0].seq
         after = journal.progress("second")
         assert after.given_up == before.given_up + count // 4 == first
         assert after.delivered == 0
@@ -204,7 +241,7 @@ class JournalContract:
     def test_a_record_that_never_fits_drives_nothing_out(self, make: MakeJournal) -> None:
         """One larger than the whole journal is refused; the others stay."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         for each in records(3):
             journal.append(each)
         drain(journal, "first")
@@ -216,7 +253,7 @@ class JournalContract:
     def test_a_full_journal_makes_do_with_the_provisional_record(self, make: MakeJournal) -> None:
         """What is held has its room: if the final record has none, nothing is lost but what it added."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         provisional = record(reason="provisional")
         journal.hold(provisional)
         fill(journal)
@@ -227,7 +264,7 @@ class JournalContract:
     def test_held_records_take_room(self, make: MakeJournal) -> None:
         """Provisional records are bounded, too, and can always be promoted."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         taken = len(fill(journal))
         with pytest.raises(JournalFull):
             journal.hold(record())
@@ -242,7 +279,7 @@ class JournalContract:
     def test_room_comes_back(self, make: MakeJournal) -> None:
         """What every lane has stored takes no room: far more passes through than fits at a time."""
         journal = make(max_bytes=2**15)
-        journal.attach(LANES)
+        journal.attach(LANES, Listening())
         passed = 0
         for _ in range(60):
             each = records(30)
@@ -251,7 +288,7 @@ class JournalContract:
             passed += 30
             assert [one.id for one in drain(journal, "first")] == [one.id for one in each]
             assert len(drain(journal, "second")) == 30
-        assert journal.progress("first") == (passed, passed, passed, 0, 0)
+        assert journal.progress("first") == (passed, passed, passed, 0, 0, passed)
 
     def test_a_value_of_the_wrong_type_stops_nobody(self, journal: Journal) -> None:
         """A record that can't be read back as it was is kept as text, with what is wrong; those behind it pass."""
@@ -276,14 +313,14 @@ class JournalContract:
         journal.hold(record())
         journal.renew()
         assert journal.writer != parent
-        assert journal.progress("second") == (0, 0, 0, 0, 0)
+        assert journal.progress("second") == (0, 0, 0, 0, 0, 0)
         journal.append(record())
         assert [(each.seq, each.writer) for each in drain(journal, "second")] == [(0, journal.writer)]
 
     def test_a_journal_serves_one_trail(self, journal: Journal) -> None:
         """A second one would throw away what the first has waiting."""
         with pytest.raises(ConfigurationError, match="serves one trail") as caught:
-            journal.attach(["another"])
+            journal.attach(["another"], Listening())
         assert caught.value.argument == "journal"
 
     def test_threads_append_side_by_side(self, journal: Journal) -> None:

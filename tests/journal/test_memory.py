@@ -6,7 +6,7 @@ import pytest
 
 from asgi_audit.errors import ConfigurationError
 from asgi_audit.journal import MemoryJournal
-from tests.contracts.journal_contract import JournalContract, MakeJournal, drain
+from tests.contracts.journal_contract import JournalContract, Listening, MakeJournal, drain
 from tests.samples import records
 
 
@@ -32,7 +32,7 @@ def test_a_journal_without_room_is_refused(size: int) -> None:
 def test_a_child_need_not_wait_for_the_parents_lock() -> None:
     """A fork may come while another thread appends: what `renew` leaves is free."""
     journal = MemoryJournal()
-    journal.attach(["only"])
+    journal.attach(["only"], Listening())
     with journal._lock:
         renewed = threading.Thread(target=journal.renew)
         renewed.start()
@@ -46,7 +46,7 @@ def test_a_child_need_not_wait_for_the_parents_lock() -> None:
 def test_a_pending_record_takes_its_bytes_and_little_more() -> None:
     """At most 800 bytes for a typical record of a request (DESIGN 6), and objects that cost the collector nothing."""
     journal = MemoryJournal()
-    journal.attach(["only"])
+    journal.attach(["only"], Listening())
     waiting = records(5000)
     gc.collect()
     tracemalloc.start()
@@ -63,7 +63,7 @@ def test_a_pending_record_takes_its_bytes_and_little_more() -> None:
 def test_nothing_is_remembered_of_a_promoted_record_once_its_final_one_came() -> None:
     """Else a process that closes and opens its trail again and again would grow."""
     journal = MemoryJournal()
-    journal.attach(["only"])
+    journal.attach(["only"], Listening())
     (each,) = records(1)
     journal.hold(each)
     journal.promote()

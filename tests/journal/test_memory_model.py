@@ -8,6 +8,7 @@ from asgi_audit.errors import JournalFull
 from asgi_audit.journal import MemoryJournal
 from asgi_audit.journal.memory import _ENTRY_OVERHEAD
 from asgi_audit.record import Record, encode
+from tests.contracts.journal_contract import Listening
 from tests.samples import record
 
 LANES = ("first", "second", "third")
@@ -25,7 +26,7 @@ class Model(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.journal = MemoryJournal(max_bytes=CAPACITY)
-        self.journal.attach(LANES)
+        self.journal.attach(LANES, Listening())
         self.forget()
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ from asgi_audit.delivery.options import Delivery
 from asgi_audit.delivery.rejects import stub
 from asgi_audit.errors import RecordRejected
 from asgi_audit.health import SinkStats
-from asgi_audit.journal import Journal
+from asgi_audit.journal import Journal, Queue
 from asgi_audit.record import Record
 from asgi_audit.sinks.base import Sink
 
@@ -49,14 +49,18 @@ class Lane:
         self._mishaps = mishaps
         self._progressed = progressed
         self._backoff = Backoff(options.retry_first, options.retry_most)
+        self._queue: Queue = journal  # whose turn it is
         self._opened = False
         self._call: asyncio.Task[None] | None = None
         self._stubs: dict[str, Record] = {}  # of this batch, by the ids that they share with what they stand for
 
     def pending(self) -> bool:
-        """Whether there is something to deliver."""
-        progress = self._journal.progress(self.name)
-        return progress.acknowledged < progress.position
+        """Whether there is something to deliver, of our own or of what dead writers have left."""
+        return any(queue.progress(self.name).waiting for queue in self._queues())
+
+    def unfinished(self) -> bool:
+        """Whether there is something of our own to deliver."""
+        return self._journal.progress(self.name).waiting
 
     def stats(self, refused: int) -> SinkStats:
         """The lane's counts, with those of the records that the journal did not take."""
@@ -70,18 +74,20 @@ class Lane:
             rejected=self.rejected,
             failed_attempts=self.failed_attempts,
             last_error=self.last_error,
+            backlog=sum(queue.progress(self.name).pending for queue in self._journal.backlog()),
         )
 
     async def run(self, bell: Bell) -> None:
         """Deliver until the bell says that it is over."""
         while not bell.over:
             nudge = bell.nudge  # before the attempt: who begins to wait during it wants another
+            if bell.closing and not self.unfinished():
+                return  # what dead writers have left can wait for another time
             if not self.pending():
-                if bell.closing:
-                    return
                 await bell.wait_for_records(self.pending)
                 await bell.gather(self._options.linger)
             elif await self._attempt():
+                self._queue = self._next()
                 self._progressed()
                 bell.ring()  # the other lanes, if that has left something to say
                 bell.announce()
@@ -104,14 +110,25 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - a sink may raise anything
                 self._fail(error)
 
+    def _queues(self) -> Sequence[Queue]:
+        return (self._journal, *self._journal.backlog())
+
+    def _next(self) -> Queue:
+        """Whose turn it is: what dead writers have left must not keep our own records waiting, nor these that."""
+        queues = self._queues()
+        at = queues.index(self._queue) + 1 if self._queue in queues else 0
+        turns = (*queues[at:], *queues[:at])
+        return next((queue for queue in turns if queue.progress(self.name).waiting), self._journal)
+
     async def _attempt(self) -> bool:
         try:
             if not self._opened:
                 await self._bounded(self._sink.open)
                 self._opened = True
-            batch = self._journal.read(self.name, self._options.batch_size)
-            await self._store([self._stubs.get(record.id, record) for record in batch.records])
-            self._journal.acknowledge(self.name, batch.position)
+            batch = self._queue.read(self.name, self._options.batch_size)
+            if batch.records:
+                await self._store([self._stubs.get(record.id, record) for record in batch.records])
+            self._queue.acknowledge(self.name, batch.position)
         except _DeadlineMissed:
             return False
         except Exception as error:  # noqa: BLE001 - a sink may raise anything

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from asgi_audit import process
 from asgi_audit.delivery.bell import Bell
@@ -42,8 +43,8 @@ class Outbox:
         self._mishaps = mishaps
         self._make_own = make_own
         self._inherited: list[Worker | None] = []
-        journal.attach(list(sinks))
         self._set_up()
+        journal.attach(list(sinks), self)
         process.on_fork(self._renew)
         process.on_exit(self._leave)
 
@@ -52,38 +53,60 @@ class Outbox:
         """Whether there is nothing to run, or it runs."""
         return self._worker is None or not self._worker.ended or self._worker.bell.closing
 
-    def put(self, record: Record) -> None:
-        """Take a record for delivery."""
+    def intend(self, intent: Record) -> None:
+        """Have a request on record before it runs. Raises if that can't be."""
+        if not delivering.get():
+            self._run()
+            self._journal.intend(intent)
+
+    def cancel(self, intent: str) -> None:
+        """The request is not to be recorded after all."""
+        self._journal.cancel(intent)
+
+    def put(self, record: Record, intent: str | None = None) -> None:
+        """Take a record for delivery, which fulfils the intent."""
         if delivering.get():
             self._mishaps.failures.note("a sink's own work made a record, which was left out")
             return
-        self.open()  # first, so that the trail begins with the record of its opening
-        self._append(record)
+        self._run()  # first, so that the trail begins with the record of its opening
+        self._append(record, intent)
         self._say()
-        self.open()  # again, for a close that came between the two would leave the record undelivered
+        self._run()  # again, for a close that came between the two would leave the record undelivered
 
-    def hold(self, record: Record) -> None:
+    def hold(self, record: Record, intent: str | None = None) -> None:
         """Keep a provisional record, for want of a final one with the same id. Raises if there is no room for it."""
         if not delivering.get():
-            self.open()
-            self._journal.hold(record)
+            self._run()
+            self._journal.hold(record, intent)
 
     def open(self) -> None:
         """See to it that the thread runs, and is awake."""
-        worker = self._worker
-        if worker is None or worker.ended:
-            with self._lock:
-                self._start()
-                worker = self._worker
-            self._say()
-        if worker is not None:
+        self._run()
+        self.readable()
+
+    def readable(self) -> None:
+        """The journal has more to read."""
+        if (worker := self._worker) is not None:
             worker.bell.ring()
+
+    def troubled(self, what: str, error: BaseException | None = None) -> None:
+        """The journal says that something failed."""
+        self._mishaps.failures.note(what, error)
+
+    def lost(self, reason: str, count: int) -> None:
+        """The journal says that records are gone."""
+        self._mishaps.losses.add(reason, count)
+
+    def own(self, kind: Kind, data: dict[str, Any]) -> Record:
+        """A record of what the journal has found."""
+        return self._make_own(kind, data)
 
     def flush(self, timeout: float) -> None:
         """Block until every sink has stored what was put before, and told of what was lost; raises `FlushTimeout`."""
         if self._called_by_sink():
             return
         self._declare()
+        self._journal.sync()
         if pending := self._pending():
             self.open()
         if (worker := self._worker) is None:
@@ -110,12 +133,14 @@ class Outbox:
                 self._announced = False
                 self._append(self._make_own(Kind.CLOSE, {"records": self._position()}))
                 end = self._position()
+            self._journal.sync()
             worker.stop(timeout)
             # Until it has ended, no other may begin: two would call one sink at a time.
             with self._lock:
                 if worker.ended and self._worker is worker:
                     self._worker = None
         self._say()
+        self._journal.close()
         if pending := self._pending():
             self._mishaps.failures.note("closed before all was delivered", detail=str(FlushTimeout(timeout, pending)))
             if self._position() > end:  # what was put meanwhile opens it again
@@ -131,6 +156,14 @@ class Outbox:
             sinks=sinks,
             failures=failures,
         )
+
+    def _run(self) -> None:
+        worker = self._worker
+        if worker is None or worker.ended:
+            with self._lock:
+                self._start()
+            self._say()
+            self.readable()
 
     def _start(self) -> None:
         """Start the thread unless it runs, or it is this that we interrupt."""
@@ -150,15 +183,15 @@ class Outbox:
                 self._make_own(Kind.OPEN, {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)})
             )
         try:
-            worker = Worker(self._lanes)
+            worker = Worker(self._lanes, self._journal)
             worker.start()
         except (RuntimeError, OSError) as error:  # no more threads or files, or the interpreter is about to end
             self._unsaid.append(("the delivery thread could not be started", error))
             return None
         return worker
 
-    def _append(self, record: Record) -> None:
-        self._guarded(lambda: self._journal.append(record))
+    def _append(self, record: Record, intent: str | None = None) -> None:
+        self._guarded(lambda: self._journal.append(record, intent))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -180,6 +213,7 @@ class Outbox:
         held = self._journal.held()
         done = bell.wait_until(lambda: not held & self._journal.held(), deadline)
         for _ in range(2):  # once the sinks have got so far, there is room to declare what was lost
+            self._journal.sync()
             done = bell.wait_until(partial(self._reached, self._position()), deadline) and done
             self._declare()
             bell.ring()

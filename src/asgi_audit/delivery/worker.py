@@ -10,7 +10,9 @@ import threading
 from collections.abc import Sequence
 
 from asgi_audit.delivery.bell import Bell
+from asgi_audit.delivery.custodian import Custodian
 from asgi_audit.delivery.lane import Lane
+from asgi_audit.journal import Journal
 
 #: Set in the delivery thread and in all that it starts: what happens there is not itself recorded.
 delivering: contextvars.ContextVar[bool] = contextvars.ContextVar("asgi_audit_delivering", default=False)
@@ -21,11 +23,12 @@ _LAST_MOMENT = 1.0  # seconds for cancelled sinks to let go
 class Worker:
     """Runs the lanes in a thread, from `start` until `stop`; for one time only."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[Lane], journal: Journal) -> None:
         self.ended = False
         self._lanes = lanes
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
+        self._custodian = Custodian(journal, self.bell)
         # A context of its own: the request that happens to start the thread must not be current in it for ever.
         self._thread = threading.Thread(
             target=contextvars.Context().run, args=(self._run,), name="asgi-audit", daemon=True
@@ -44,6 +47,7 @@ class Worker:
 
         A sink that holds on even when it is cancelled keeps the thread until it lets go.
         """
+        self._custodian.stop()
         self.bell.close()
         self._thread.join(timeout)
         if not self.ended:
@@ -68,9 +72,10 @@ class Worker:
 
     async def _deliver(self) -> None:
         try:
+            self._custodian.start()
             await self._run_lanes()
             # One lane's last batch may leave something to say that concerns those which were ready before.
-            while not self.bell.over and any(lane.pending() for lane in self._lanes):
+            while not self.bell.over and any(lane.unfinished() for lane in self._lanes):
                 await self._run_lanes()
         finally:
             await asyncio.gather(*(lane.close() for lane in self._lanes))

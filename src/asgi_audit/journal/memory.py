@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -10,29 +10,14 @@ import msgspec
 
 from asgi_audit.errors import ConfigurationError, JournalFull
 from asgi_audit.interruption import Step
-from asgi_audit.journal.base import Batch, Progress
+from asgi_audit.journal.base import Batch, Listener, Progress, Queue
 from asgi_audit.journal.entry import read_entry
+from asgi_audit.journal.reader import Reader
 from asgi_audit.record import Record, encode
 
 _ENTRY_OVERHEAD: Final = 41  # a bytes object's header and its place in the list
 _LEAST_BYTES: Final = 16 * 2**10  # an eighth of it must hold a few loss records
 _COMPACT_AFTER: Final = 1024  # entries
-
-
-class _Reader:
-    """One lane's place. What lies between `acknowledged` and `handed` is on its way to the sink."""
-
-    __slots__ = ("acknowledged", "given_up", "handed")
-
-    def __init__(self) -> None:
-        self.acknowledged = self.handed = self.given_up = 0
-
-    def skip(self, first: int) -> None:
-        """Nothing is on its way: what is no longer there is given up."""
-        if self.acknowledged < first:
-            self.given_up += first - self.acknowledged
-            self.acknowledged = first
-        self.handed = self.acknowledged
 
 
 class MemoryJournal:
@@ -42,6 +27,8 @@ class MemoryJournal:
     """
 
     durable = False
+    synchronous = False
+    _listener: Listener
 
     def __init__(self, *, max_bytes: int = 64 * 2**20) -> None:
         if max_bytes < _LEAST_BYTES:
@@ -61,26 +48,34 @@ class MemoryJournal:
         self._bytes = 0
         self._held: dict[str, bytes] = {}
         self._promoted: set[str] = set()
-        self._readers = {lane: _Reader() for lane in self._lanes}
+        self._readers = {lane: Reader() for lane in self._lanes}
 
-    def attach(self, lanes: Sequence[str]) -> None:
+    def attach(self, lanes: Sequence[str], listener: Listener) -> None:
         """Name those who read; the first is the primary one."""
         if self._lanes:
             raise ConfigurationError("journal", self, "a journal serves one trail; give each trail its own")
         self._lanes = tuple(lanes)
+        self._listener = listener
         self.renew()
 
-    def append(self, record: Record) -> None:
+    def intend(self, intent: Record) -> None:
+        """Nothing: there will be no successor to read it."""
+
+    def cancel(self, intent: str) -> None:
+        """Nothing."""
+
+    def append(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal
         """Take the record, or the one held under its id, or raise `JournalFull`."""
         entry = encode(record)
         with self._lock:
             if self._step.interrupted:
                 self._step.put_off(partial(self._take, record.id, entry, put_off=True))
-                return
-            with self._step:
-                self._take(record.id, entry)
+            else:
+                with self._step:
+                    self._take(record.id, entry)
+        self._listener.readable()
 
-    def hold(self, record: Record) -> None:
+    def hold(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal
         """Keep a provisional record until the final one comes."""
         entry = encode(record)
         with self._lock, self._step:
@@ -118,22 +113,40 @@ class MemoryJournal:
         """The lane has stored everything before `position`."""
         with self._lock, self._step:
             reader = self._readers[lane]
-            reader.acknowledged = max(reader.acknowledged, position)
-            reader.skip(self._first)
+            reader.acknowledge(position, self._first)
             self._forget(min(reader.acknowledged for reader in self._readers.values()))
 
     def progress(self, lane: str) -> Progress:
         """How far the lane has come."""
         with self._lock, self._step:
+            end = self._base + len(self._entries)
             reader = self._readers[lane]
-            gone = max(0, self._first - reader.handed)  # behind what is on its way
-            return Progress(
-                position=self._base + len(self._entries),
-                acknowledged=reader.acknowledged,
-                delivered=reader.acknowledged - reader.given_up,
-                given_up=reader.given_up + gone,
-                held=len(self._held),
-            )
+            return reader.progress(first=self._first, position=end, readable=end, held=len(self._held))
+
+    def sync(self) -> None:
+        """All is readable at once."""
+
+    def on_settled(self, done: Callable[[], None]) -> bool:  # noqa: ARG002 - see Journal
+        """Nobody need wait for a disk."""
+        return False
+
+    def look(self) -> None:
+        """Nobody leaves anything."""
+
+    def backlog(self) -> Sequence[Queue]:
+        """Nothing is left by anybody."""
+        return ()
+
+    def problems(self) -> list[str]:
+        """Memory does not fail."""
+        return []
+
+    def notes(self) -> list[str]:
+        """That it does not last."""
+        return ["the journal is in memory: what is pending when the process dies is lost"]
+
+    def close(self) -> None:
+        """What is still there waits for the trail to open again."""
 
     def _take(self, record_id: str, entry: bytes, *, put_off: bool = False) -> None:
         if record_id in self._promoted:

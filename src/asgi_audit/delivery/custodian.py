@@ -1,0 +1,34 @@
+"""Looks after what dead writers have left in the journal's place, in a thread of its own: recovery may take seconds."""
+
+import threading
+from contextlib import suppress
+
+from asgi_audit.delivery.bell import Bell
+from asgi_audit.journal import Journal
+
+_LOOK_SECONDS = 5.0
+
+
+class Custodian:
+    """Looks now and every few seconds, until it is told to stop; for one time only."""
+
+    def __init__(self, journal: Journal, bell: Bell) -> None:
+        self._journal = journal
+        self._bell = bell
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread, if there may be anything to find; if there can't be one, another process will look."""
+        if self._journal.durable:
+            with suppress(RuntimeError):
+                threading.Thread(target=self._run, name="asgi-audit-custodian", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more. A recovery that is going on is left to itself: another process will do it again."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._journal.look()
+            self._bell.ring()
+            self._stopped.wait(_LOOK_SECONDS)
