@@ -176,14 +176,3 @@ def test_counts_and_health_of_a_trail() -> None:
         trail.note("something")
         assert not trail.health()
         assert trail.health().status == "degraded"
-
-
-def test_a_rule_may_be_required_of_a_journal_that_lasts() -> None:
-    """A journal says itself whether it outlives the process."""
-
-    class Lasting(MemoryJournal):
-        durable = True
-
-    policy = Policy([Rule(Level.METADATA, required=True)])
-    trail = AuditTrail(MemorySink(), policy=policy, journal=Lasting())
-    assert trail.health().notes == []

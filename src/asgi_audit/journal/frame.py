@@ -1,4 +1,4 @@
-"""How an entry stands in a file: one line, and nothing wrong in it goes unnoticed.
+r"""How an entry stands in a file: one line, and nothing wrong in it goes unnoticed.
 
     crc32 length body "\n"
 
