@@ -22,14 +22,14 @@ LAYERS = {
     **dict.fromkeys(["_types", "errors", "ids", "interruption", "process", "record"], 0),
     # 1: pure logic, no I/O, no asyncio
     **dict.fromkeys(["client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
-    **dict.fromkeys(["health", "integrity", "paths", "policy", "redaction", "routing", "rule", "store"], 1),
-    **dict.fromkeys(["trace", "user"], 1),
+    **dict.fromkeys(["health", "integrity", "opening", "paths", "policy", "redaction", "routing", "rule"], 1),
+    **dict.fromkeys(["store", "trace", "user"], 1),
     # 2: moving records
     **dict.fromkeys(["delivery", "journal", "sinks"], 2),
     # 3: the gate
-    **dict.fromkeys(["configuration", "trail", "waiting"], 3),
+    **dict.fromkeys(["configuration", "settling", "trail", "waiting"], 3),
     # 4: ASGI
-    **dict.fromkeys(["exchange", "lifespan", "middleware", "websocket"], 4),
+    **dict.fromkeys(["exchange", "lastword", "lifespan", "middleware", "refusal", "websocket"], 4),
     # 5: edges, at most one optional dependency each; they may use the public names as any user does
     **dict.fromkeys(["changes", "contrib", "pytest_plugin", "sqlalchemy", "testing"], 5),
     **dict.fromkeys(["__init__", "__main__", "cli", "demo"], 5),

@@ -29,5 +29,6 @@ def check_journal(journal: Journal, policy: Policy) -> None:
             raise ConfigurationError(
                 "policy",
                 rule,
-                "this journal does not outlive the process: leave required= out",
+                "its requests must not happen unrecorded, and this journal does not outlive the process; "
+                'give a directory, as in journal="/var/lib/app/audit"',
             )

@@ -13,6 +13,7 @@ import msgspec
 
 from asgi_audit import process
 from asgi_audit._types import Scope
+from asgi_audit.opening import Opening
 from asgi_audit.record import Actor, Body, Change, Kind, Outcome, Target, WebSocket
 
 KEY: Final = "asgi_audit"
@@ -158,6 +159,8 @@ class Draft:
     clock_ns: int = 0  # monotonic
     certain: bool = False  # whether a record will be made whatever the status
     finished: bool = False
+    intent: str | None = None  # the id of the journal's intent, while there is one
+    opening: Opening | None = None  # what an intent was made of
     id: str | None = None
     action: str | None = None  # as recorded, once it is
     actor: Actor | None = None
@@ -214,7 +217,14 @@ class Draft:
             self.finished = True
 
     def reserve_id(self) -> str:
-        """The id that the record has or will have."""
+        """The id that the record has or will have: the intent's, which also an interrupted request's record has."""
+        with _gate.lock:
+            if self.id is None:
+                self._reserve(self.intent or self.recorder.new_id())
+            return cast("str", self.id)
+
+    def final_id(self) -> str:
+        """The id that the record gets, now that it is made: the reserved one, or one as young as the record."""
         with _gate.lock:
             if self.id is None:
                 self._reserve(self.recorder.new_id())
@@ -226,7 +236,8 @@ class Draft:
 
     def release(self) -> None:
         """Let go of the request: a task that it left behind may hold the draft for ever."""
-        self.scope = self.error = self.request_body = self.response_body = self.response_headers = None
+        self.scope = self.error = self.opening = None
+        self.request_body = self.response_body = self.response_headers = None
 
     def __copy__(self) -> "Draft":
         return self

@@ -12,6 +12,7 @@ from typing import Any
 from asgi_audit._types import Message, Receive, Scope, Send
 from asgi_audit.draft import Capture, Draft
 from asgi_audit.endings import ending_of, is_cancellation, raised
+from asgi_audit.lastword import LastWord
 from asgi_audit.policy import Verdict
 from asgi_audit.record import Outcome
 from asgi_audit.rule import Level
@@ -29,6 +30,7 @@ class Exchange:
         "_disconnected",
         "_draft",
         "_expected",
+        "_last",
         "_over",
         "_receive",
         "_request",
@@ -48,7 +50,8 @@ class Exchange:
         self._verdict = verdict
         self._scope = scope
         self._receive = receive
-        self._send = send
+        self._last = LastWord(trail, send) if trail.synchronous else None
+        self._send = send if self._last is None else self._last.send
         self._disconnected = False
         self._over = False  # the client can know that the response is over
         self._expected: int | None = None
@@ -94,7 +97,7 @@ class Exchange:
     def end(self, error: BaseException | None) -> None:
         """The application has returned or raised."""
         draft = self._draft
-        late = draft.finished or self._over
+        late = (draft.finished or self._over) and not (self._last is not None and self._last.withheld)
         if late and error is not None and is_cancellation(error):
             error = None  # nothing of the response was called off
         if not draft.finished:
@@ -107,7 +110,7 @@ class Exchange:
                 draft.outcome = Outcome.NO_RESPONSE
             self._trail.submit(draft, self._verdict)
         elif error is not None:
-            self._trail.failed_late(draft, error, Outcome.DISCONNECTED if self._disconnected else Outcome.ERROR)
+            self._trail.failed_late(draft, error, Outcome.DISCONNECTED if self._disconnected else raised(error))
         draft.release()
 
     def _heed(self, message: Message) -> None:
@@ -172,6 +175,8 @@ class Exchange:
             self._trail.hold(draft, self._verdict)
         else:
             self._trail.submit(draft, self._verdict)
+        if self._last is not None:
+            self._last.due = draft.action is not None
 
 
 def _content_length(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...]) -> int | None:

@@ -69,6 +69,21 @@ class RecordFactory:
                     return found
         return scope_user(scope)
 
+    def intent(self, draft: Draft, level: Level) -> Record:
+        """What is known of a request that is about to run, under an id of its own."""
+        opening = draft.opening = self._facts.open(draft, level)
+        return Record(
+            v=VERSION,
+            id=self._ids.new_id(),
+            kind=draft.kind,
+            time=_time(draft.time_ns),
+            action=WEBSOCKET if opening.method is None else opening.method.upper(),
+            source=opening.source,
+            request=self._facts.ahead(draft, opening),
+            service=self._service,
+            salts=self._ids.new_salts(),
+        )
+
     def connection(self, draft: Draft, level: Level) -> Record:
         """The record of a request or a websocket connection that has ended."""
         request, source = self._facts.read(draft, level)
@@ -76,7 +91,7 @@ class RecordFactory:
         said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome)
         return Record(
             v=VERSION,
-            id=draft.reserve_id(),
+            id=draft.final_id(),
             kind=draft.kind,
             time=_time(draft.time_ns),
             duration_us=(time.perf_counter_ns() - draft.clock_ns) // 1000,

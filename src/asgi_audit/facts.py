@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from asgi_audit._types import Scope
 from asgi_audit.client import TrustedProxies
 from asgi_audit.draft import Draft
+from asgi_audit.opening import Opening
 from asgi_audit.record import Request, Source
 from asgi_audit.redaction import Redactor
 from asgi_audit.routing import params_of, route_of
@@ -31,10 +32,9 @@ class Facts:
         self._agent = lru_cache(maxsize=1024)(partial(redact.text, limit=_LONGEST_AGENT))
         self._label = lru_cache(maxsize=1024)(partial(redact.identifier, limit=_LONGEST_NAME))
 
-    def read(self, draft: Draft, level: Level) -> tuple[Request, Source]:
-        """What was asked, and from where: as the server said at the start, and as the framework has routed since."""
+    def open(self, draft: Draft, level: Level) -> Opening:
+        """What was asked, and from where, as the server said at the start."""
         method, path, query, client, raw_headers = draft.origin
-        scope = draft.scope or {}
         pairs: Iterable[tuple[bytes, bytes]] = raw_headers if isinstance(raw_headers, list | tuple) else ()
         try:
             headers = dict(pairs)
@@ -42,31 +42,67 @@ class Facts:
             pairs, headers = (), {}
         address = self._proxies.resolve(client, pairs)
         agent = headers.get(b"user-agent")
-        source = Source(
-            ip=address.ip,
-            ip_source=None if address.ip is None else address.source,
-            port=address.port,
-            user_agent=self._remembered(self._agent, agent) if isinstance(agent, bytes) else None,
-        )
-        full = level >= Level.REQUEST
-        params = params_of(scope)
         request_id = headers.get(b"x-request-id")
         traceparent = headers.get(b"traceparent")
+        raw_path = _decoded(path or "", draft.scope or {})
+        return Opening(
+            self._name(method),
+            raw_path,
+            self._redact.identifier(raw_path, _LONGEST_PATH),
+            self._redact.query(query) if query else None,
+            self._name(headers.get(b"host")),
+            self._redact.identifier(request_id, _LONGEST_NAME) if isinstance(request_id, bytes) else None,
+            trace_id(traceparent) if isinstance(traceparent, bytes) else None,
+            Source(
+                ip=address.ip,
+                ip_source=None if address.ip is None else address.source,
+                port=address.port,
+                user_agent=self._remembered(self._agent, agent) if isinstance(agent, bytes) else None,
+            ),
+            pairs,
+            self._redact.headers(pairs) if level >= Level.REQUEST else None,
+        )
+
+    def ahead(self, draft: Draft, opening: Opening) -> Request:
+        """The request as far as it is known before the application runs.
+
+        No framework has routed it yet, so its path can't be masked by the names of its parameters.
+        """
+        scope = draft.scope or {}
         return Request(
-            method=self._name(method),
-            path=self._redact.identifier(self._without_secrets(_decoded(path or "", scope), params), _LONGEST_PATH),
-            route=self._name(route_of(scope)),
-            params=self._params(params),
-            query=self._redact.query(query) if query else None,
+            method=opening.method,
+            path=opening.path,
+            query=opening.query,
             scheme=self._name(scope.get("scheme")),
-            host=self._name(headers.get(b"host")),
+            host=opening.host,
             http_version=self._name(scope.get("http_version")),
-            id=self._redact.identifier(request_id, _LONGEST_NAME) if isinstance(request_id, bytes) else None,
-            trace_id=trace_id(traceparent) if isinstance(traceparent, bytes) else None,
+            id=opening.id,
+            trace_id=opening.trace_id,
+            headers=opening.headers,
+        )
+
+    def read(self, draft: Draft, level: Level) -> tuple[Request, Source]:
+        """What was asked, and from where: as the server said at the start, and as the framework has routed since."""
+        opening = draft.opening or self.open(draft, level)
+        scope = draft.scope or {}
+        full = level >= Level.REQUEST
+        params = params_of(scope)
+        headers = opening.headers if full else None
+        return Request(
+            method=opening.method,
+            path=opening.path if params is None else self._masked(opening, params),
+            route=self._name(route_of(scope)),
+            params=None if params is None else self._params(params),
+            query=opening.query,
+            scheme=self._name(scope.get("scheme")),
+            host=opening.host,
+            http_version=self._name(scope.get("http_version")),
+            id=opening.id,
+            trace_id=opening.trace_id,
             size=draft.request_size,
-            headers=self._redact.headers(pairs) if full else None,
+            headers=self._redact.headers(opening.pairs) if full and headers is None else headers,
             body=draft.request_body.finish() if full and draft.request_body is not None else None,
-        ), source
+        ), opening.source
 
     def _name(self, value: object) -> str | None:
         return self._remembered(self._label, value) if isinstance(value, str | bytes) else None
@@ -75,18 +111,17 @@ class Facts:
         """Through the cache, unless the value is so long that a thousand of them would fill the memory."""
         return clean(value) if len(value) <= _LONGEST_REMEMBERED else clean.__wrapped__(value)  # type: ignore[attr-defined]
 
-    def _without_secrets(self, path: str | bytes, params: dict[str, Any] | None) -> str | bytes:
+    def _masked(self, opening: Opening, params: dict[str, Any]) -> str:
         """The path without the values of those parameters whose names are denied: `/reset/{token}`."""
-        if params is None or isinstance(path, bytes):
-            return path
+        path = given = opening.raw_path
+        if isinstance(path, bytes):
+            return opening.path
         for name, value in params.items():
             if self._redact.denies(str(name)) and (text := str(value)):
                 path = f"{path}/".replace(f"/{text}/", f"/{self._redact.mask(text)}/").removesuffix("/")
-        return path
+        return opening.path if path is given else self._redact.identifier(path, _LONGEST_PATH)
 
-    def _params(self, params: dict[str, Any] | None) -> dict[str, str] | None:
-        if params is None:
-            return None
+    def _params(self, params: dict[str, Any]) -> dict[str, str]:
         cleaned = self._redact.value(params, identifiers=True)
         return {key: value if isinstance(value, str) else str(value) for key, value in cleaned.items()}
 

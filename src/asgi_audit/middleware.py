@@ -11,7 +11,8 @@ from asgi_audit.endings import raised
 from asgi_audit.exchange import Exchange
 from asgi_audit.lifespan import lifespan
 from asgi_audit.policy import Verdict
-from asgi_audit.rule import Level
+from asgi_audit.refusal import refuse
+from asgi_audit.rule import Level, Rule
 from asgi_audit.sinks import AnySink
 from asgi_audit.trail import AuditTrail
 from asgi_audit.websocket import WebSocketExchange
@@ -66,8 +67,14 @@ class AuditMiddleware:
             if scope["type"] == "http"
             else WebSocketExchange(self.trail, draft, verdict, receive, send)
         )
+        rule = verdict.rule
+        if rule is not None and rule.required and not await self._secured(draft, rule, exchange):
+            await refuse(self.trail, draft, verdict, scope, receive, send)
+            return
         token = current.set(draft)
         try:
+            if rule is not None and rule.level is not Level.NONE and draft.intent is None:
+                self.trail.intend(draft, rule.level)
             await self.app(scope, exchange.receive, exchange.sender)
         except BaseException as error:
             exchange.end(error)
@@ -76,6 +83,14 @@ class AuditMiddleware:
             exchange.end(None)
         finally:
             restore(token)
+
+    async def _secured(self, draft: Draft, rule: Rule, exchange: Exchange | WebSocketExchange) -> bool:
+        """See to it that the connection is on record, as durably as the journal can, before the application runs."""
+        try:
+            return self.trail.intend(draft, rule.level) and await self.trail.settled()
+        except BaseException as error:  # called off while it waited
+            exchange.end(error)
+            raise
 
     def _verdict(self, scope: Scope) -> Verdict:
         try:

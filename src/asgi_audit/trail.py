@@ -19,6 +19,7 @@ from asgi_audit.policy import Policy, Verdict
 from asgi_audit.record import Actor, Outcome, Target
 from asgi_audit.redaction import Redactor
 from asgi_audit.rule import Level
+from asgi_audit.settling import Settling
 from asgi_audit.sinks import AnySink, name_sinks
 from asgi_audit.waiting import in_thread
 
@@ -58,6 +59,7 @@ class AuditTrail:
         self._failures = Failures()
         self._losses = Losses()
         self._journal = journal
+        self._settling = Settling(journal)
         self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
@@ -87,6 +89,42 @@ class AuditTrail:
         notes = Notes(action=action, target=target, reason=reason, tenant=tenant, outcome=outcome, data=data)
         return self._event(notes, draft, actor=actor)
 
+    @property
+    def synchronous(self) -> bool:
+        """Whether a response may end only when its record is on the disk."""
+        return self._journal.synchronous
+
+    def intend(self, draft: Draft, level: Level) -> bool:
+        """Have a connection on record before the application runs, if that outlives us; whether it is. Never raises."""
+        if not self._journal.durable:
+            return False
+        try:
+            intent = self._factory.intent(draft, level)
+            draft.intent = intent.id
+            self._outbox.intend(intent)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
+            draft.intent = None
+            self._failures.note("an intent could not be written", error)
+            return False
+        return True
+
+    async def settled(self) -> bool:
+        """Wait until all that was recorded is on the disk, at most for the journal's deadline; whether it is."""
+        try:
+            settled = await self._settling.wait()
+        except Exception as error:  # noqa: BLE001 - a journal may fail as any file may; the response must not
+            self._failures.note("the journal can't say when it is on the disk", error)
+            return False
+        if not settled:
+            self._failures.note("the journal was not on the disk within its deadline")
+        return settled
+
+    def refuse(self, draft: Draft, verdict: Verdict) -> None:
+        """Record, if possible, that a connection was refused because it could not be recorded. Never raises."""
+        self._failures.note("a required record could not be written: the request was refused")
+        draft.outcome = Outcome.REFUSED
+        self.submit(draft, verdict)
+
     def submit(self, draft: Draft, verdict: Verdict | None) -> None:
         """Record a connection that has ended; without a verdict, only if it has named its action. Never raises."""
         draft.finish()
@@ -94,13 +132,16 @@ class AuditTrail:
             self._submit(draft, verdict)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
             self._lose(error)
+            self._cancel(draft)
 
     def hold(self, draft: Draft, verdict: Verdict) -> None:
         """Keep a provisional record: the response is over, but the application still runs. Never raises."""
         try:
             draft.actor, draft.actor_is_known = self.actor_of(draft), True
             if (level := _level(draft, verdict)) is not Level.NONE:
-                self._outbox.hold(self._factory.connection(draft, level))
+                record = self._factory.connection(draft, level)
+                self._outbox.hold(record, draft.intent)
+                draft.action = record.action
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
             self._failures.note("a provisional record could not be made", error)
 
@@ -215,13 +256,19 @@ class AuditTrail:
         if level is not Level.NONE:
             record = self._factory.connection(draft, level)
             draft.action = record.action
-            self._outbox.put(record)
+            self._outbox.put(record, draft.intent)
         elif (notes := draft.notes) is not None and notes.action:
             event = self._factory.event(
-                draft.reserve_id(), notes, draft, actor=draft.actor, outcome=draft.outcome, error=draft.error
+                draft.final_id(), notes, draft, actor=draft.actor, outcome=draft.outcome, error=draft.error
             )
             draft.action = event.action  # from now on there is a record, to which late notes are linked
-            self._outbox.put(event)
+            self._outbox.put(event, draft.intent)
+        else:
+            self._cancel(draft)
+
+    def _cancel(self, draft: Draft) -> None:
+        if draft.intent is not None:
+            self._outbox.cancel(draft.intent)
 
     def _lose(self, error: Exception) -> None:
         self._losses.add("the record could not be made")

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from asgi_audit._types import Message, Receive, Send
 from asgi_audit.draft import Draft
 from asgi_audit.endings import ending_of, is_cancellation, raised
+from asgi_audit.lastword import LastWord
 from asgi_audit.policy import Verdict
 from asgi_audit.record import Kind, Outcome, Traffic, WebSocket
 from asgi_audit.trail import AuditTrail
@@ -22,7 +23,8 @@ class WebSocketExchange:
         self._draft = draft
         self._verdict = verdict
         self._receive = receive
-        self._send = send
+        self._last = LastWord(trail, send) if trail.synchronous else None
+        self._send = send if self._last is None else self._last.send
         self._accepted = False
         self._disconnected = False
         self._code: int | None = None
@@ -59,8 +61,9 @@ class WebSocketExchange:
         """The application has returned or raised."""
         draft = self._draft
         if draft.finished:
-            if error is not None and not is_cancellation(error):
-                self._trail.failed_late(draft, error, Outcome.ERROR)
+            withheld = self._last is not None and self._last.withheld
+            if error is not None and (withheld or not is_cancellation(error)):
+                self._trail.failed_late(draft, error, raised(error))
         else:
             draft.error = error
             self._submit(self._ending(error))
@@ -128,6 +131,8 @@ class WebSocketExchange:
             sent=Traffic(messages=self._sent[0], bytes=self._sent[1]),
         )
         self._trail.submit(draft, self._verdict)
+        if self._last is not None:
+            self._last.due = draft.action is not None
 
 
 def _count(traffic: list[int], message: Message) -> None:

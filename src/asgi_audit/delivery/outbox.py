@@ -55,9 +55,10 @@ class Outbox:
 
     def intend(self, intent: Record) -> None:
         """Have a request on record before it runs. Raises if that can't be."""
-        if not delivering.get():
-            self._run()
-            self._journal.intend(intent)
+        if delivering.get():
+            raise RuntimeError("what a sink's own work does is not recorded")
+        self._run()
+        self._journal.intend(intent)
 
     def cancel(self, intent: str) -> None:
         """The request is not to be recorded after all."""

@@ -79,6 +79,8 @@ class Journal(Queue, Protocol):
     durable: bool
     #: Whether a response may end only when what was appended before is on the disk.
     synchronous: bool
+    #: Seconds after which nobody waits for the disk any longer.
+    deadline: float
 
     def attach(self, lanes: Sequence[str], listener: Listener) -> None:
         """Name those who read, before anything else; the first is the primary one, for which nothing is ever given up.

@@ -28,6 +28,7 @@ class MemoryJournal:
 
     durable = False
     synchronous = False
+    deadline = 2.0
     _listener: Listener
 
     def __init__(self, *, max_bytes: int = 64 * 2**20) -> None:
