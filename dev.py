@@ -4,6 +4,7 @@
     python3 dev.py demo            show the audit trail of a small app
     python3 dev.py test            run all tests and require full branch coverage
     python3 dev.py test -k policy  hand arguments to pytest; coverage is not required then
+    python3 dev.py crash           kill servers and break disks for an hour, and count what the trail has lost
     python3 dev.py lint            check style, format and types
     python3 dev.py fix             repair style and format
     python3 dev.py docs            build the documentation, warnings being errors
@@ -29,6 +30,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 CONSTRAINTS = ROOT / "constraints.txt"
+CRASH_SUITES = ["tests/crash", "tests/syscalls", "tests/journal"]
+CRASH_SECONDS = 3600  # for one test; they take as long as they are told to
 PIP = "pip==26.3"  # the first to know both --group and --build-constraint is 25.3
 
 
@@ -116,6 +119,13 @@ def test(arguments: list[str]) -> int:
     return become(development(), "-m", "pytest", *(arguments or ["--cov", "--cov-report=term-missing"]))
 
 
+def crash(arguments: list[str]) -> int:
+    """Do in full what the tests of crashes only sample; with arguments for pytest, such as `-k killed`."""
+    return become(
+        development(), "-m", "pytest", *CRASH_SUITES, "--full", "-s", f"--timeout={CRASH_SECONDS}", *arguments
+    )
+
+
 def lint(_: list[str]) -> int:
     """Check style, format and types of everything that is Python here."""
     return each(development(), ["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
@@ -136,8 +146,15 @@ def development() -> Path:
     return Environment("dev", extras=["all", "demo"], groups=["dev"]).ready()
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"demo": demo, "test": test, "lint": lint, "fix": fix, "docs": docs}
-TAKES_ARGUMENTS = {"demo", "test"}
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "demo": demo,
+    "test": test,
+    "crash": crash,
+    "lint": lint,
+    "fix": fix,
+    "docs": docs,
+}
+TAKES_ARGUMENTS = {"demo", "test", "crash"}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,28 @@
+"""The server of the kill loop is ended as it should be, and leaves nothing behind."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.crash.load import HOST
+from tests.crash.orders import Orders
+from tests.crash.server import Server, members, server
+
+
+def test_a_test_that_fails_leaves_no_process(tmp_path: Path) -> None:
+    """Supervisor and workers are gone when the test is, and nobody listens any more."""
+    orders = Orders(f"sqlite:///{tmp_path}/audit.db", None, tmp_path / "ran")
+    groups: list[int] = []
+
+    def fail(running: Server) -> None:
+        running.start()
+        groups.append(running.group)
+        assert len(list(members(running.group))) >= 2
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), server(orders, tmp_path / "log") as running:
+        fail(running)
+    assert list(members(groups[0])) == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, running.port))
