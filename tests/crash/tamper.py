@@ -22,8 +22,8 @@ def tear(directory: Path, chance: random.Random) -> None:
     begun = {item.words[1]: item.words[2] for item in found if item.words[0] == INTENT}
     for item in found:
         if item.words[0] in _ENDS:
-            # The intent's id stands behind the type, or the `seq`.
-            begun.pop(item.words[2 if item.words[0] == RECORD else 1], None)
+            # The intent's id stands behind the `seq`, or the record's id.
+            begun.pop(item.words[1 if item.words[0] == CANCEL else 2], None)
     intent, record = next(iter(begun.items()), (NO_INTENT, b'{"v":1}'))
     line = frame(RECORD, b"%d" % (max(_numbers(directory), default=-1) + 1), intent, record)
     with segment.open("r+b") as file:

@@ -10,26 +10,26 @@ import pytest
 from tests.crash.figures import Figures
 from tests.crash.rounds import Run
 
-_ROUNDS = {"sqlite": 10, "postgres": 5}
-_FULL_RUNS = 10  # of ten rounds each
+_ROUNDS = 10
+_FULL_RUNS = 10
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run, or in full as many as make a hundred rounds."""
+    """One run, or in full as many as make a hundred rounds, each on a database and a journal of its own."""
     if "run" in metafunc.fixturenames:
         metafunc.parametrize("run", range(_FULL_RUNS if metafunc.config.getoption("--full") else 1))
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_killed_at_any_moment(
-    database: str, run: int, full: bool, tmp_path: Path, figures: dict[str, Figures], request: pytest.FixtureRequest
+    database: str, run: int, tmp_path: Path, figures: dict[str, Figures], request: pytest.FixtureRequest
 ) -> None:
     """Workers under load are killed and started again: no record is missing, none comes twice, none is made up."""
     url: str = request.getfixturevalue(f"{database}_url")
     seed = f"{random.SystemRandom().getrandbits(32):08x}"
     print(f"seed {seed}")
     game = Run(url, tmp_path / "journal", tmp_path, seed)
-    game.play(10 if full else _ROUNDS[database])
+    game.play(_ROUNDS)
     outcome = game.outcome()
     figures[database] = figures.get(database, Figures()).plus(outcome.figures)
     assert outcome.verdict.faults == []
