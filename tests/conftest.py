@@ -1,5 +1,7 @@
 """What all tests share: hypothesis profiles, the option for long runs, the fixtures of servers and databases."""
 
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -19,6 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let hypothesis look as long as there is time."""
     hypothesis.settings.load_profile("full" if config.getoption("--full") else "default")
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals in the default place are the test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ class MemorySink:
     """Keeps records in lists. `records` are what the application did, `everything` includes what the trail says."""
 
     name = "memory"
+    volatile = True
 
     def __init__(self) -> None:
         self.everything: list[Record] = []
@@ -44,6 +45,7 @@ class FailingSink:
     """Fails as long as `error` is set, then keeps records as `MemorySink` does."""
 
     name = "failing"
+    volatile = True
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error: Exception | None = ConnectionError("the sink is down") if error is None else error

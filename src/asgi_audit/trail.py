@@ -14,13 +14,13 @@ from asgi_audit.factory import Identify, RecordFactory
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
 from asgi_audit.health import Health, Stats, judge
-from asgi_audit.journal import Journal, MemoryJournal
+from asgi_audit.journal import AnyJournal, choose
 from asgi_audit.policy import Policy, Verdict
 from asgi_audit.record import Actor, Outcome, Target
 from asgi_audit.redaction import Redactor
 from asgi_audit.rule import Level
 from asgi_audit.settling import Settling
-from asgi_audit.sinks import AnySink, name_sinks
+from asgi_audit.sinks import AnySink, is_volatile, name_sinks
 from asgi_audit.waiting import in_thread
 
 _LONGEST_ERROR = 500  # characters of what a sink says
@@ -40,12 +40,11 @@ class AuditTrail:
         redact: Redactor | None = None,
         identify: Identify | None = None,  # who acts, from the scope, where no set_actor() said so
         trusted_proxies: Iterable[str] | TrustedProxies = (),  # whose word on the client's address is taken
-        journal: Journal | None = None,  # where records wait for the sinks
+        journal: AnyJournal = ...,  # a directory where records wait for the sinks; None: memory; a place of its own
         service: str | None = None,  # the name of this application, on every record
         delivery: Delivery | None = None,
     ) -> None:
         named = name_sinks(sinks)
-        journal = MemoryJournal() if journal is None else journal
         redact = Redactor() if redact is None else redact
         proxies = trusted_proxies if isinstance(trusted_proxies, TrustedProxies) else TrustedProxies(trusted_proxies)
         delivery = Delivery() if delivery is None else delivery
@@ -55,15 +54,22 @@ class AuditTrail:
         check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
         check("service", service, str | None, 'a name, as in service="billing"')
         check_identify(identify)
-        check_journal(journal, self.policy)
         self._failures = Failures()
         self._losses = Losses()
-        self._journal = journal
-        self._settling = Settling(journal)
+        self._journal = choose(
+            journal,
+            list(named),
+            service,
+            self._failures,
+            required=bool(self.policy.required),
+            volatile=is_volatile(next(iter(named.values()))),
+        )
+        check_journal(self._journal, self.policy)
+        self._settling = Settling(self._journal)
         self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
-        self._outbox = Outbox(named, journal, delivery, mishaps, self._factory.own)
+        self._outbox = Outbox(named, self._journal, delivery, mishaps, self._factory.own)
 
     def event(
         self,
@@ -267,8 +273,12 @@ class AuditTrail:
             self._cancel(draft)
 
     def _cancel(self, draft: Draft) -> None:
-        if draft.intent is not None:
+        if draft.intent is None:
+            return
+        try:
             self._outbox.cancel(draft.intent)
+        except Exception as error:  # noqa: BLE001 - a journal may fail as any file may
+            self._failures.note("an intent could not be cancelled", error)
 
     def _lose(self, error: Exception) -> None:
         self._losses.add("the record could not be made")

@@ -1,11 +1,11 @@
 """Records that a sink will never accept: set aside in a file, and what stands in their place."""
 
-import os
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
+from asgi_audit.journal import beside, state_directory
 from asgi_audit.record import Record, encode
 from asgi_audit.sinks.lines import append_lines
 
@@ -25,14 +25,11 @@ class Rejects:
 
 def default_path(primary: str, service: str | None) -> Path:
     """Beside the primary sink's SQLite file, else in the user's state directory (XDG)."""
-    scheme, separator, file = primary.partition(":///")
-    if separator and scheme == "sqlite" and file and not file.startswith((":", "file:")):
-        return Path(f"{file}.rejected.jsonl").absolute()
-    try:
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    except RuntimeError:  # a container's user may have no home
+    if (database := beside(primary)) is not None:
+        return database.with_name(f"{database.name}.rejected.jsonl")
+    if (state := state_directory()) is None:
         return Path("asgi-audit-rejected.jsonl").absolute()
-    return Path(state, "asgi-audit", quote(service or "default", safe=""), "rejected.jsonl")
+    return state / quote(service or "default", safe="") / "rejected.jsonl"
 
 
 def stub(record: Record, reason: str) -> Record:

@@ -11,7 +11,17 @@ from asgi_audit.sinks.function import FunctionSink, SinkFunction
 from asgi_audit.sinks.jsonl import JSONLinesSink
 from asgi_audit.sinks.logging import LoggingSink
 
-__all__ = ["AnySink", "FunctionSink", "JSONLinesSink", "LoggingSink", "Sink", "SinkFunction", "as_sink", "name_sinks"]
+__all__ = [
+    "AnySink",
+    "FunctionSink",
+    "JSONLinesSink",
+    "LoggingSink",
+    "Sink",
+    "SinkFunction",
+    "as_sink",
+    "is_volatile",
+    "name_sinks",
+]
 
 AnySink: TypeAlias = str | Sink | SinkFunction
 
@@ -51,6 +61,11 @@ def name_sinks(given: Sequence[AnySink]) -> dict[str, Sink]:
             raise ConfigurationError("sinks", sink, "it is given twice; two lanes would write to it at once")
         named[name] = sink
     return named
+
+
+def is_volatile(sink: Sink) -> bool:
+    """Whether it says (`volatile = True`) that what it has stored is gone with the process."""
+    return bool(getattr(sink, "volatile", False))
 
 
 def _from_url(url: str) -> Sink:

@@ -1,0 +1,86 @@
+"""What dead writers have left in a place, and who may have it: whoever gets the lock."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from asgi_audit.journal.base import Listener
+from asgi_audit.journal.directory import WriterDirectory, hidden
+from asgi_audit.journal.estate import Estate
+from asgi_audit.journal.recovery import recover
+from asgi_audit.journal.remains import Remains, belongs
+from asgi_audit.journal.segment import UnknownFormat
+
+_MOST: Final = 16  # at a time: the rest waits, or is taken by other workers
+
+
+class Backlog:
+    """Looks for dead writers' directories, and takes those that have something for our lanes. One thread looks."""
+
+    def __init__(self, place: Path, lanes: Sequence[str], listener: Listener) -> None:
+        self._place = place
+        self._lanes = lanes
+        self._listener = listener
+        self._estates: tuple[Estate, ...] = ()
+        self._left: set[str] = set()  # those that are not for us, by their names
+        self._closed = False
+
+    @property
+    def estates(self) -> Sequence[Estate]:
+        """What was taken and is not yet delivered."""
+        return [estate for estate in self._estates if not estate.finished]
+
+    @property
+    def bytes(self) -> int:
+        """What they take up."""
+        return sum(estate.bytes for estate in self.estates)
+
+    def look(self) -> None:
+        """Take what there is, the oldest first. Never raises."""
+        try:
+            paths = sorted((path for path in self._place.iterdir() if belongs(path)), key=_age)
+        except OSError:
+            return  # nobody has written here yet, or it is gone
+        for path in paths:
+            if len(self.estates) < _MOST and path.name not in self._left:
+                try:
+                    self._consider(path)
+                except UnknownFormat:
+                    self._left.add(path.name)
+                    self._listener.troubled(f"{path} is of a newer format, and was left alone")
+                except OSError as error:
+                    self._listener.troubled("what a dead writer has left could not be taken over", error)
+
+    def release(self) -> None:
+        """Leave all to others."""
+        for estate in self.estates:
+            estate.release()
+        self._estates = ()
+
+    def _consider(self, path: Path) -> None:
+        directory = WriterDirectory.take(path)
+        if directory is None:
+            return
+        if hidden(path):  # never finished: there is nothing in it
+            directory.remove()
+            return
+        remains = Remains(directory, self._lanes)
+        heirs = [lane for lane in self._lanes if lane in remains.lanes]
+        if not heirs:
+            self._left.add(path.name)
+            return
+        if not remains.recovered:
+            recover(remains, self._listener)
+            remains = Remains(directory, self._lanes)
+        estate = Estate(remains, heirs, self._listener)
+        if estate.finished:
+            self._left.add(path.name)
+        else:
+            self._estates = (*self.estates, estate)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # somebody else has just removed it
+        return 0.0

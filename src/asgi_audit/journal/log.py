@@ -1,0 +1,284 @@
+"""The entries of a living writer: appended to its newest segment, dropped when nobody needs them any more.
+
+Rule 1: an entry is written by one call on the thread that makes it, and counts only if it was written whole.
+Rule 2: what began and has not ended yet (intents, provisional records) stands in the newest segment, however old it is.
+Rule 3: what the disk has not confirmed is kept in memory, too: after a failed sync nobody can know what a file holds.
+
+Not thread-safe: the journal holds its lock around each call, except `Unconfirmed.sync`.
+"""
+
+import errno
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from asgi_audit.errors import JournalFull
+from asgi_audit.journal.directory import WriterDirectory
+from asgi_audit.journal.frame import END, frame
+from asgi_audit.journal.segment import Header, Segment, name
+
+_SEGMENT_BYTES: Final = 2**23
+_PARTS: Final = 8  # of the whole: what is given up at once, so that one loss record tells of many
+_UNCONFIRMED_BYTES: Final = 2**25  # a disk that is so far behind does not work
+_RETRY_SECONDS: Final = 1.0
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Unconfirmed(NamedTuple):
+    """What is to be synced, and how far the log has come with it."""
+
+    directory: WriterDirectory
+    segments: list[Segment]
+    files: int  # how many there have been, to see whether there are new ones
+    names: bool  # whether the disk may not have their names
+    lines: int
+    written: int
+    place: tuple[int, int, int]  # of the last entry: the segment's number, its end, the position
+
+    def sync(self) -> None:
+        """Wait for the disk. Raises `OSError`."""
+        for segment in self.segments:
+            segment.sync()
+        if self.names:
+            self.directory.sync()
+
+
+class Log:
+    """Segments of one writer. `done` says how far the primary lane has come: what it has stored may make room."""
+
+    def __init__(self, place: Path, header: Header, max_bytes: int, done: Callable[[], int], *, confirm: bool) -> None:
+        self.segments: list[Segment] = []
+        self.directory: WriterDirectory | None = None
+        self.position = 0  # the seq of the next record
+        self.written = 0  # entries
+        self.trouble: OSError | None = None  # with the last attempt to write
+        self.reserved = 0  # bytes that are promised to provisional records
+        self.taken = 0  # bytes of the limit that others use
+        self._place = place
+        self._header = header
+        self._max_bytes = max_bytes
+        self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // _PARTS)
+        self._done = done
+        self._confirm = confirm
+        self._files = 0
+        self._began: dict[bytes, bytes] = {}  # lines, by their keys
+        self._owed: list[bytes] = []  # lines that say of what began and was written that it has ended
+        self._fresh = 0  # where the entries behind the carried ones begin
+        self._broken = False  # the newest segment can't be written any more
+        self._retry = 0.0
+        self._named = 0  # how many files have names that the disk has
+        self._moved = False  # what was confirmed stands elsewhere now
+        self._lines: list[bytes] = []  # that the disk may not have
+        self._lines_bytes = 0
+        self._confirmed = (0, 0, 0)  # segment, its end, position
+
+    @property
+    def first(self) -> int:
+        """The position of the first record that is still there."""
+        return self.segments[0].first if self.segments else self.position
+
+    def begin(self, key: bytes, line: bytes, reserve: int = 0) -> None:
+        """Write of something that will end, for whose end so many bytes are kept. Raises `OSError`, `JournalFull`."""
+        self._write(line, reserve)
+        self.reserved += reserve
+        self._began[key] = line
+
+    def end(self, key: bytes, line: bytes) -> None:
+        """Write that it has ended, if it had begun. Where that can't be, it is written before anything else is."""
+        if self._began.pop(key, None) is None:
+            return
+        try:
+            self._write(line, limited=False)
+        except OSError:
+            self._owed.append(line)
+
+    def record(self, line: bytes, *keys: bytes, room: int = 0, limited: bool = True) -> None:
+        """Write the record whose `seq` is `position`, with which what the keys name has ended.
+
+        It may use `room`, which was reserved. Raises `OSError`, `JournalFull`.
+        """
+        self._write(line, -room, limited=limited)
+        self.position = self.segments[-1].next = self.position + 1
+        for key in keys:
+            self._began.pop(key, None)
+
+    def unconfirmed(self) -> Unconfirmed | None:
+        """What is to be synced, after a look whether all of it still stands where it should. Raises `OSError`."""
+        if self.directory is None:
+            return None
+        self._mend(self.directory)
+        number, end, _ = self._confirmed
+        names = self._named < self._files
+        if not self._lines and not names:
+            return None
+        segments = [each for each in self.segments if self._moved or (each.number, each.end) > (number, end)]
+        newest = self.segments[-1]
+        return Unconfirmed(
+            self.directory,
+            segments,
+            self._files,
+            names,
+            len(self._lines),
+            self.written,
+            (newest.number, newest.end, self.position),
+        )
+
+    def confirm(self, synced: Unconfirmed) -> None:
+        """The disk has it."""
+        self._confirmed = synced.place
+        self._named = synced.files
+        self._moved = False
+        self._lines_bytes -= sum(map(len, self._lines[: synced.lines]))
+        del self._lines[: synced.lines]
+
+    def repeat(self) -> None:
+        """The disk has failed to confirm: write all that is unconfirmed again, to a new segment. Raises `OSError`."""
+        number, end, position = self._confirmed
+        segment = self._create(position, b"".join(self._lines))
+        segment.next = self.position
+        for doubtful in self.segments:
+            if doubtful.number > number:
+                doubtful.unlink()
+            elif doubtful.number == number:
+                doubtful.cut(end)
+                doubtful.next = position
+        self.segments = [each for each in self.segments if each.number <= number]
+        self._add(segment)
+
+    def forget(self, position: int) -> None:
+        """Every lane has stored what stands before."""
+        while len(self.segments) > 1 and self.segments[0].next <= position:
+            self.segments.pop(0).unlink()
+
+    def finish(self, *, delivered: bool) -> None:
+        """Nothing is expected any more: leave no directory if nobody needs it, else say that it ended in good order."""
+        if self.directory is None:
+            return
+        if delivered and not self._began and not self._owed:
+            self._lines.clear()
+            self._lines_bytes = 0
+            self.segments.clear()
+            directory, self.directory = self.directory, None
+            directory.remove()
+        else:
+            self._write(frame(END), limited=False)
+
+    def release(self) -> None:
+        """It is the parent's: let go of it without touching it."""
+        if self.directory is not None:
+            self.directory.release()
+
+    def _write(self, line: bytes, besides: int = 0, *, limited: bool = True) -> None:
+        try:
+            segment = self._segment(len(line), besides, limited=limited)
+            if segment.end + len(line) > segment.allocated:
+                segment.allocate(len(line))
+            self._put(segment, line)
+        except OSError as error:
+            self.trouble = error
+            raise
+        self.trouble = None
+
+    def _put(self, segment: Segment, line: bytes) -> None:
+        lines = b"".join([*self._owed, line]) if self._owed else line
+        try:
+            segment.write(lines)
+        except OSError as error:
+            self._broken = error.errno not in _FULL
+            raise
+        self.written += 1
+        self._owed.clear()
+        if self._confirm:
+            self._lines.append(lines)
+            self._lines_bytes += len(lines)
+
+    def _segment(self, size: int, besides: int, *, limited: bool) -> Segment:
+        if not self.segments or self._broken:
+            self._renew()
+        if limited:
+            if self._lines_bytes > _UNCONFIRMED_BYTES:
+                raise JournalFull(f"{self._lines_bytes} bytes wait for the disk to confirm them")
+            self._make_room(size + besides)
+        newest = self.segments[-1]
+        if newest.end + size > max(self._segment_bytes, 2 * self._fresh):
+            with suppress(OSError):  # where no new file can be, the old one grows
+                self._rotate()
+        return self.segments[-1]
+
+    def _renew(self) -> None:
+        if self.trouble is not None and time.monotonic() < self._retry:
+            raise self.trouble
+        self._retry = time.monotonic() + _RETRY_SECONDS
+        if self.directory is None:
+            self._establish(self._place)
+        else:
+            self._rotate()
+        self._broken = False
+
+    def _establish(self, place: Path) -> None:
+        directory = self.directory = WriterDirectory.build(place, self._header.writer)
+        try:
+            self._rotate()
+            directory.publish()
+        except OSError:
+            self.directory = None
+            self.segments.clear()
+            raise
+
+    def _rotate(self) -> None:
+        self._add(self._create(self.position, b""))
+
+    def _create(self, first: int, lines: bytes) -> Segment:
+        assert self.directory is not None
+        header = msgspec.structs.replace(self._header, first=first)
+        self._files += 1
+        segment = Segment.create(self.directory.path / name(self._files), header)
+        try:
+            segment.write(b"".join([*self._began.values(), *self._owed, lines]))
+        except OSError:
+            segment.unlink()
+            raise
+        self._owed.clear()
+        return segment
+
+    def _add(self, segment: Segment) -> None:
+        self.segments.append(segment)
+        self._fresh = segment.end
+
+    def _make_room(self, size: int) -> None:
+        """Segments that the primary lane has passed make room for new entries, whoever else has not read them."""
+        room = self._max_bytes - self.taken - self.reserved - sum(segment.end for segment in self.segments)
+        if room >= size:
+            return
+        done = self._done()
+        newest = self.segments[-1]
+        if newest.next <= done and newest.end > self._fresh:
+            with suppress(OSError):
+                self._rotate()
+        passed = [segment for segment in self.segments[:-1] if segment.next <= done]
+        if room + sum(segment.end for segment in passed) < size:
+            raise JournalFull(f"{self._max_bytes} bytes of records wait for {self._header.lanes[0]}")
+        while room < size:
+            segment = passed.pop(0)
+            room += segment.end
+            self.segments.remove(segment)
+            segment.unlink()
+
+    def _mend(self, directory: WriterDirectory) -> None:
+        """What somebody has deleted is written again: the files are still open."""
+        gone = self.segments
+        if directory.stands:
+            gone = [segment for segment in self.segments if not segment.linked]
+        else:
+            directory = WriterDirectory.build(self._place, self._header.writer)
+        for segment in gone:
+            segment.move(directory.path)
+        if directory is not self.directory:
+            directory.publish()
+            self.directory = directory
+        if gone:
+            self._moved, self._named = True, -1
