@@ -65,7 +65,7 @@ class AuditTrail:
             volatile=is_volatile(next(iter(named.values()))),
         )
         check_journal(self._journal, self.policy)
-        self._settling = Settling(self._journal)
+        self._settling = Settling(self._journal, self._failures)
         self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
@@ -116,14 +116,7 @@ class AuditTrail:
 
     async def settled(self) -> bool:
         """Wait until all that was recorded is on the disk, at most for the journal's deadline; whether it is."""
-        try:
-            settled = await self._settling.wait()
-        except Exception as error:  # noqa: BLE001 - a journal may fail as any file may; the response must not
-            self._failures.note("the journal can't say when it is on the disk", error)
-            return False
-        if not settled:
-            self._failures.note("the journal was not on the disk within its deadline")
-        return settled
+        return await self._settling.wait()
 
     def refuse(self, draft: Draft, verdict: Verdict) -> None:
         """Record, if possible, that a connection was refused because it could not be recorded. Never raises."""
