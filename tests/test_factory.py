@@ -4,12 +4,27 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
-from asgi_audit import Actor, AuditMiddleware, AuditTrail, Change, Kind, Level, Outcome, Policy, Record, Rule, Target
+from asgi_audit import (
+    Actor,
+    AuditMiddleware,
+    AuditTrail,
+    Change,
+    Kind,
+    Level,
+    MemoryJournal,
+    Outcome,
+    Policy,
+    Record,
+    Rule,
+    Target,
+)
 from asgi_audit._types import ASGIApp, Message, Receive, Scope, Send
 from asgi_audit.draft import Draft
 from asgi_audit.testing import MemorySink
+from tests.durable import DurableJournal
 
 HEADERS = [
     (b"host", b"shop.example"),
@@ -403,6 +418,71 @@ def test_what_inner_layers_put_into_the_scope_is_not_where_it_came_from() -> Non
         "/users/7",
         "page=1&token=[redacted]",
     )
+
+
+async def authenticate(scope: Scope, receive: Receive, send: Send) -> None:
+    """Do to the scope what frameworks do."""
+    scope["path_params"] = {"token": "t0ps3cret", "page": "reset"}
+    scope["path_template"] = "/{page}/{token}"
+    scope["user"] = "ada"
+    scope["path"], scope["headers"] = "/innocent", []
+    await answer(scope, receive, send)
+
+
+@pytest.mark.parametrize("level", [Level.METADATA, Level.REQUEST])
+@pytest.mark.parametrize(
+    ("app", "scope"),
+    [
+        (answer, http_scope()),
+        (fail, http_scope()),
+        (authenticate, http_scope(path="/reset/t0ps3cret")),
+        (answer, http_scope(path="/a\ufffdb", raw_path=b"/a%ffb")),
+        (answer, http_scope(headers=[(b"alone",)])),
+        (answer, {"type": "http", "method": "PUT", "path": "/x"}),
+    ],
+    ids=["plain", "500", "routed", "undecodable", "broken headers", "sparse"],
+)
+def test_an_intent_changes_nothing_of_the_record(app: ASGIApp, scope: Scope, level: Level) -> None:
+    """What was read at the start is what would have been read at the end."""
+
+    def without_chance(journal: MemoryJournal) -> Record:
+        made = only(recorded(app, dict(scope), policy=Policy([Rule(level)]), journal=journal))
+        at_random: dict[str, Any] = {"id": "", "duration_us": 0, "writer": "", "salts": "", "time": made.time.min}
+        return msgspec.structs.replace(made, **at_random)
+
+    assert without_chance(DurableJournal()) == without_chance(MemoryJournal())
+
+
+def test_a_rule_by_status_may_ask_for_more_than_the_intent_has() -> None:
+    """Or for less: the record has what its own level asks for."""
+    for status, expected in ((201, True), (500, False)):
+        policy = Policy(
+            [Rule(Level.METADATA, statuses=[500]), Rule(Level.REQUEST, statuses=[201]), Rule(Level.REQUEST)]
+        )
+        record = only(recorded(answer if status == 201 else fail, policy=policy, journal=DurableJournal()))
+        assert record.request is not None
+        assert (record.status, record.request.headers is not None) == (status, expected)
+    policy = Policy([Rule(Level.REQUEST, statuses=[201]), Rule(Level.METADATA)])
+    record = only(recorded(policy=policy, journal=DurableJournal()))
+    assert record.request is not None
+    assert ("authorization", "[redacted]") in (record.request.headers or [])
+
+
+@pytest.mark.parametrize("level", [Level.METADATA, Level.REQUEST])
+def test_an_intent_says_what_is_known_before_the_application_runs(level: Level) -> None:
+    """Redacted as a record is; no outcome, no duration, no sizes, and nobody's word on who acts."""
+    journal = DurableJournal()
+    record = only(recorded(scope=http_scope(user="ada"), policy=Policy([Rule(level)]), journal=journal, service="shop"))
+    (intent,) = journal.intents
+    assert (intent.v, intent.kind, intent.time, intent.action) == (1, Kind.HTTP, record.time, "POST")
+    assert (intent.outcome, intent.duration_us, intent.actor, intent.response) == (None, None, None, None)
+    assert (intent.service, len(intent.salts or "")) == ("shop", 96)
+    assert intent.source == record.source
+    assert intent.request is not None
+    assert record.request is not None
+    assert intent.request == msgspec.structs.replace(record.request, size=None, body=None)
+    assert (intent.request.headers is not None) == (level is Level.REQUEST)
+    assert intent.id != record.id
 
 
 def test_a_lower_case_method_is_recorded_as_sent() -> None:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import anyio
+import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from asgi_audit._types import ASGIApp, Message, Scope
 from asgi_audit.testing import FailingSink, MemorySink
 from tests.asgi.behaviours import Behaviour, Step, steps
 from tests.asgi.conversation import http_scope, request, websocket_scope
+from tests.durable import DurableJournal
 
 KEY = "asgi_audit"
 CLIENT: list[Message] = [{"type": "http.request", "body": b"ab", "more_body": True}, *request(b"cd")]
@@ -166,11 +168,18 @@ def compare(
 
 
 def check(
-    backend: str, played: list[Step], scope: Scope, incoming: list[Message], refuses: int | None, level: Level
+    backend: str,
+    played: list[Step],
+    scope: Scope,
+    incoming: list[Message],
+    refuses: int | None,
+    level: Level,
+    journal: DurableJournal | None = None,
 ) -> None:
     """See the same, and exactly one record of what is recorded."""
     sink = MemorySink()
-    with AuditTrail(sink, policy=Policy([Rule(level)]), identify=refuse) as trail:
+    policy = Policy([Rule(level, required=journal is not None and level is not Level.NONE)])
+    with AuditTrail(sink, policy=policy, identify=refuse, journal=journal) as trail:
         compare(backend, trail, played, scope, incoming, refuses)
     connections = [record for record in sink.records if record.kind is not Kind.EVENT]
     assert len(connections) == (0 if level is Level.NONE else 1)
@@ -193,6 +202,24 @@ def test_nobody_can_tell_on_trio(
 ) -> None:
     """The same under trio."""
     check("trio", played, scope, incoming, refuses, level)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@laws
+def test_nobody_can_tell_that_a_disk_is_waited_for(
+    backend: str,
+    played: list[Step],
+    scope: Scope,
+    incoming: list[Message],
+    refuses: int | None,
+    level: Level,
+) -> None:
+    """The same where a record is required and each response waits for its own; and each intent has ended once."""
+    journal = DurableJournal(synchronous=True)
+    check(backend, played, scope, incoming, refuses, level, journal)
+    assert len(journal.intents) == len(journal.ended) == (0 if level is Level.NONE else 1)
+    assert journal.open == []
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
