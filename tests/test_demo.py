@@ -107,7 +107,7 @@ def test_no_password_is_anywhere(stage: Path) -> None:
     ]
     assert body.text is not None
     assert "ada@example.com" in body.text
-    for path in stage.iterdir():
+    for path in filter(Path.is_file, stage.rglob("*")):
         assert not [phrase for phrase in PHRASES if phrase.encode() in path.read_bytes()]
 
 
@@ -172,7 +172,7 @@ def test_a_second_performance_continues_the_trail(tmp_path: Path) -> None:
 def test_nothing_is_left_but_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One file; no thread of the server's or the trail's, and where the command has no name on the path, an alias."""
+    """One file, and an empty place for journals; no thread of the server's or the trail's, and where the command has no name on the path, an alias."""
     before = set(threading.enumerate())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "")
@@ -180,7 +180,10 @@ def test_nothing_is_left_but_the_database(
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)  # the database driver's own, which has been told to end
         assert not thread.is_alive()
-    assert [path.name for path in tmp_path.iterdir()] == ["asgi-audit-demo.db"]
+    database, journals = sorted(tmp_path.iterdir())
+    assert database.name == "asgi-audit-demo.db"
+    assert journals.name.startswith("asgi-audit-demo.db.journal-")
+    assert list(journals.iterdir()) == []
     assert f"    alias asgi-audit='{sys.executable} -m asgi_audit'\n" in capsys.readouterr().out
 
 

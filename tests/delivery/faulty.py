@@ -66,6 +66,8 @@ class Stubborn:
 class Faulty:
     """Keeps records when its behaviour allows it; `behave`, `opening` and `closing` may be set from any thread."""
 
+    volatile = True  # so that a trail's journal is in memory unless the test says otherwise
+
     def __init__(self, behave: Behaviour = fine, name: str = "faulty") -> None:
         self.name = name
         self.behave = behave

@@ -14,6 +14,9 @@ from asgi_audit.testing import MemorySink
 from tests.delivery.faulty import FAST, IMPATIENT, PATIENCE, Faulty, Stubborn, failing, fine, hanging
 
 
+pytestmark = pytest.mark.usefixtures("both_journals")
+
+
 def events(trail: AuditTrail, *actions: str) -> None:
     """Record an event for each."""
     for action in actions:

@@ -121,7 +121,7 @@ def test_a_killed_process_may_leave_a_database_but_no_half_record(tmp_path: Path
         import os, signal
         from asgi_audit import AuditTrail
 
-        trail = AuditTrail("sqlite:///x.db")
+        trail = AuditTrail("sqlite:///x.db", journal=None)
         trail.event("stored")
         trail.flush()
         assert any("in memory" in note for note in trail.health().notes)

@@ -26,6 +26,7 @@ class Worker:
     def __init__(self, lanes: Sequence[Lane], journal: Journal) -> None:
         self.ended = False
         self._lanes = lanes
+        self._journal = journal
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
         self._custodian = Custodian(journal, self.bell)
@@ -75,10 +76,14 @@ class Worker:
             self._custodian.start()
             await self._run_lanes()
             # One lane's last batch may leave something to say that concerns those which were ready before.
-            while not self.bell.over and any(lane.unfinished() for lane in self._lanes):
+            while not self.bell.over and self._unfinished():
                 await self._run_lanes()
         finally:
             await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    def _unfinished(self) -> bool:
+        self._journal.sync()
+        return any(lane.unfinished() for lane in self._lanes)
 
     async def _run_lanes(self) -> None:
         await asyncio.gather(*(lane.run(self.bell) for lane in self._lanes))

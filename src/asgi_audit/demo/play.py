@@ -54,12 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
     report.print_scenes([(scene, _record_of(scene, records)) for scene in story.scenes], out)
     out.line()
     report.print_body(records, out)
-    found, searched = report.find_phrases(PHRASES, Path.cwd().glob(f"{DATABASE}*"))
+    found, searched = report.find_phrases(PHRASES, _files())
     report.print_search(found, searched, DATABASE, out)
     out.line()
     out.line(f"The trail is in {DATABASE}{', after those of earlier runs' if continued else ''}. Look at it:")
     report.print_next(_alias(), DATABASE, records, out)
     return Exit.NOT_FOUND if found else Exit.OK
+
+
+def _files() -> list[Path]:
+    """The database, and whatever stands beside it under its name: SQLite's files, the journal's."""
+    places = Path.cwd().glob(f"{DATABASE}*")
+    return [path for place in places for path in (place, *place.rglob("*")) if path.is_file()]
 
 
 async def _records(url: str, since: datetime) -> list[Record]:
