@@ -1,13 +1,17 @@
 """Intents: on record before the application runs, and ended with the request, however that ends."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Record, Rule, annotate
 from asgi_audit._types import ASGIApp, Receive, Scope, Send
+from asgi_audit.journal import FileJournal
+from asgi_audit.journal.file import Fsync
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import (
     BACKENDS,
@@ -24,6 +28,7 @@ from tests.asgi.conversation import (
 )
 from tests.asgi.endings import HTTP, WEBSOCKET, Ending
 from tests.asgi.test_endings import CONNECT, check, what_the_client_says
+from tests.delivery.faulty import FAST, Faulty, failing, fine
 from tests.durable import DurableJournal
 
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
@@ -240,3 +245,28 @@ def test_a_sinks_own_requests_leave_no_intents() -> None:
     assert seen
     assert set(seen) == {2}
     assert journal.intents == []
+
+
+@pytest.mark.parametrize("fsync", get_args(Fsync))
+@pytest.mark.parametrize("eventful", [False, True])
+def test_a_request_whose_process_dies_is_found_interrupted(fsync: Fsync, eventful: bool, tmp_path: Path) -> None:
+    """What stood on the disk when the application ran makes a record, of which what it said before is a part."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if eventful:
+            scope["asgi_audit"].recorder.event("thing.look")
+        shutil.copytree(tmp_path / "living", tmp_path / "dead")  # as a process that dies now leaves it
+        living.behave = fine
+        await says(start(200), body())(scope, receive, send)
+
+    living, found = Faulty(failing), Faulty()
+    with AuditTrail(living, journal=FileJournal(tmp_path / "living", fsync=fsync), delivery=FAST) as trail:
+        converse("asyncio", AuditMiddleware(app, trail), http_scope(), Conversation(*request()))
+    with AuditTrail(found, journal=FileJournal(tmp_path / "dead", fsync=fsync)):
+        found.wait(lambda: any(record.outcome == "interrupted" for record in found.kept.records))
+    *events, record = found.kept.records
+    assert (record.kind, record.action, record.outcome, record.status) == ("http", "POST", "interrupted", None)
+    assert record.request is not None
+    assert (record.request.path, record.request.host) == ("/things/7", "example.org")
+    assert [(event.action, event.parent) for event in events] == ([("thing.look", record.id)] if eventful else [])
+    assert living.kept.records[-1].outcome == "success"
