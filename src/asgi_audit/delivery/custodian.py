@@ -1,19 +1,21 @@
 """Looks after what dead writers have left in the journal's place, in a thread of its own: recovery may take seconds."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from asgi_audit.delivery.bell import Bell
 from asgi_audit.journal import Journal
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 3.0
 
 
 class Custodian:
     """Looks now and every few seconds, until it is told to stop; for one time only."""
 
-    def __init__(self, journal: Journal, bell: Bell) -> None:
+    def __init__(self, journal: Journal, declare: Callable[[], None], bell: Bell) -> None:
         self._journal = journal
+        self._declare = declare
         self._bell = bell
         self._stopped = threading.Event()
 
@@ -30,5 +32,6 @@ class Custodian:
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._journal.look()
+            self._declare()  # there may be room again to say what was lost, and nothing else to say
             self._bell.ring()
             self._stopped.wait(_LOOK_SECONDS)

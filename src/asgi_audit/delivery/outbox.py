@@ -184,7 +184,7 @@ class Outbox:
                 self._make_own(Kind.OPEN, {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)})
             )
         try:
-            worker = Worker(self._lanes, self._journal)
+            worker = Worker(self._lanes, self._journal, self._declare)
             worker.start()
         except (RuntimeError, OSError) as error:  # no more threads or files, or the interpreter is about to end
             self._unsaid.append(("the delivery thread could not be started", error))

@@ -7,7 +7,7 @@ fork.
 import asyncio
 import contextvars
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asgi_audit.delivery.bell import Bell
 from asgi_audit.delivery.custodian import Custodian
@@ -23,13 +23,13 @@ _LAST_MOMENT = 1.0  # seconds for cancelled sinks to let go
 class Worker:
     """Runs the lanes in a thread, from `start` until `stop`; for one time only."""
 
-    def __init__(self, lanes: Sequence[Lane], journal: Journal) -> None:
+    def __init__(self, lanes: Sequence[Lane], journal: Journal, declare: Callable[[], None]) -> None:
         self.ended = False
         self._lanes = lanes
         self._journal = journal
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
-        self._custodian = Custodian(journal, self.bell)
+        self._custodian = Custodian(journal, declare, self.bell)
         # A context of its own: the request that happens to start the thread must not be current in it for ever.
         self._thread = threading.Thread(
             target=contextvars.Context().run, args=(self._run,), name="asgi-audit", daemon=True

@@ -61,10 +61,13 @@ class Backlog:
         directory = WriterDirectory.take(path)
         if directory is None:
             return
-        if hidden(path):  # never finished: there is nothing in it
-            directory.remove()
-            return
         remains = Remains(directory, self._lanes)
+        if hidden(path):  # its writer died before it had shown it
+            if remains.empty:
+                directory.remove()
+                return
+            directory.publish()
+            remains = Remains(directory, self._lanes)
         heirs = [lane for lane in self._lanes if lane in remains.lanes]
         if not heirs:
             self._left.add(path.name)

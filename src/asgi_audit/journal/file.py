@@ -97,8 +97,11 @@ class FileJournal:
         self._do(partial(self._intake.hold, record.id, encode(record), intent))
 
     def promote(self) -> None:
-        """Append what is still held."""
-        self._do(self._intake.promote)
+        """Append what is still held. Where that can't be, a successor will: it is on record as provisional."""
+        try:
+            self._do(self._intake.promote)
+        except OSError as error:
+            self._listener.troubled("provisional records could not be made final", error)
 
     def held(self) -> frozenset[str]:
         """The ids of the provisional records."""
@@ -174,7 +177,7 @@ class FileJournal:
 
     def problems(self) -> list[str]:
         """Why nothing can be written now."""
-        trouble = self._log.trouble
+        trouble = self._log.trouble or self._unsafe
         return [] if trouble is None else [f"journal {self.path}: {trouble.strerror or trouble}"]
 
     def notes(self) -> list[str]:
@@ -185,7 +188,7 @@ class FileJournal:
         """Remove the writer's directory, if all is delivered; let others have what dead writers have left."""
         self.sync()
         try:
-            with self._lock, self._step:
+            with self._syncing, self._lock, self._step:
                 readers = self._readers.values()
                 delivered = not self._intake.held and all(each.acknowledged == self._log.position for each in readers)
                 self._log.finish(delivered=delivered)
@@ -204,6 +207,7 @@ class FileJournal:
         self._settled = 0  # entries that the disk has
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._cursors = None
+        self._unsafe: OSError | None = None  # why the disk may not have what was written
         self._log = Log(
             self.path,
             Header(format=FORMAT, writer=self.writer, lanes=self._lanes, first=0),
@@ -252,14 +256,16 @@ class FileJournal:
             with self._lock, self._step:
                 todo = self._log.unconfirmed()
         except OSError as error:
+            self._unsafe = OSError(*error.args)
             self._listener.troubled("the journal's directory is gone, and can't be made again", error)
             return False
-        if todo is not None and self._fsync != "never":
-            try:
+        try:
+            if todo is not None and self._fsync != "never":
                 todo.sync()
-            except OSError as error:
-                self._repeat(error)
-                return False
+        except OSError as error:
+            self._repeat(error)
+            return False
+        self._unsafe = None
         with self._lock, self._step:
             if todo is not None:
                 self._log.confirm(todo)
@@ -272,10 +278,10 @@ class FileJournal:
         return True
 
     def _repeat(self, error: OSError) -> None:
-        with self._lock, self._step:
-            self._log.trouble = error
-            try:
+        self._unsafe = OSError(*error.args)
+        try:
+            with self._lock, self._step:
                 self._log.repeat()
-            except OSError as another:
-                error = another
+        except OSError as another:
+            error = another
         self._listener.troubled("the disk did not confirm what was written, which is written again", error)

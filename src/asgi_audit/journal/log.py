@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from asgi_audit.errors import JournalFull
-from asgi_audit.journal.directory import WriterDirectory
+from asgi_audit.journal.directory import WriterDirectory, discard
 from asgi_audit.journal.frame import END, frame
 from asgi_audit.journal.segment import Header, Segment, name
 
@@ -148,6 +148,7 @@ class Log:
                 doubtful.next = position
         self.segments = [each for each in self.segments if each.number <= number]
         self._add(segment)
+        self._broken = False
 
     def forget(self, position: int) -> None:
         """Every lane has stored what stands before."""
@@ -179,7 +180,7 @@ class Log:
                 segment.allocate(len(line))
             self._put(segment, line)
         except OSError as error:
-            self.trouble = error
+            self.trouble = OSError(*error.args)  # without the frames that the other one holds on to
             raise
         self.trouble = None
 
@@ -211,7 +212,7 @@ class Log:
 
     def _renew(self) -> None:
         if self.trouble is not None and time.monotonic() < self._retry:
-            raise self.trouble
+            raise OSError(*self.trouble.args)
         self._retry = time.monotonic() + _RETRY_SECONDS
         if self.directory is None:
             self._establish(self._place)
@@ -268,16 +269,17 @@ class Log:
             self.segments.remove(segment)
             segment.unlink()
 
-    def _mend(self, directory: WriterDirectory) -> None:
+    def _mend(self, standing: WriterDirectory) -> None:
         """What somebody has deleted is written again: the files are still open."""
-        gone = self.segments
-        if directory.stands:
+        directory, gone = standing, self.segments
+        if standing.stands:
             gone = [segment for segment in self.segments if not segment.linked]
         else:
             directory = WriterDirectory.build(self._place, self._header.writer)
         for segment in gone:
             segment.move(directory.path)
-        if directory is not self.directory:
+        if directory is not standing:
+            discard(standing.path)  # what is left of it: all of that stands in the new one
             directory.publish()
             self.directory = directory
         if gone:

@@ -1,6 +1,7 @@
 """The segments that a dead writer has left."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,11 @@ class Remains:
     def recovered(self) -> bool:
         """Whether all is said."""
         return bool(self.segments) and self.segments[-1].header.of is not None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing but headers."""
+        return not any(len(list(islice(entries(segment.read(0, segment.end)), 2))) > 1 for segment in self.segments)
 
     @property
     def addition(self) -> Path:
