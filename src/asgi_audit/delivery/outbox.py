@@ -126,6 +126,7 @@ class Outbox:
         if self._called_by_sink():
             return
         with self._closing:
+            self._journal.sync()  # which makes a journal that has failed try again: there may be something to declare
             with self._lock:
                 if (worker := self._worker) is None:
                     return

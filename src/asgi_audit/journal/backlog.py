@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from asgi_audit.journal.base import Listener
-from asgi_audit.journal.directory import WriterDirectory, hidden
+from asgi_audit.journal.directory import WriterDirectory, discard, gone, hidden
 from asgi_audit.journal.estate import Estate
 from asgi_audit.journal.recovery import recover
 from asgi_audit.journal.remains import Remains, belongs
@@ -58,6 +58,9 @@ class Backlog:
         self._estates = ()
 
     def _consider(self, path: Path) -> None:
+        if gone(path):
+            discard(path)
+            return
         directory = WriterDirectory.take(path)
         if directory is None:
             return

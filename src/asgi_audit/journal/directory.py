@@ -3,7 +3,7 @@
 Rule 1: a directory appears under its writer's name when it is complete: locked, with the header of its first segment.
 Rule 2: the lock is held as long as the process lives, and never released by unlocking: a forked child would release its
         parent's. Who finds it free may have it, if the file that was locked is still the one that stands there.
-Rule 3: on removal the lock goes last, so that nobody takes a directory that is half removed for a new one.
+Rule 3: its name says first that it is to be removed: one that is half removed looks as if something were missing.
 """
 
 import errno
@@ -23,6 +23,7 @@ SEGMENTS: Final = "*.seg"
 _LOCK: Final = "lock"
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
 _HIDDEN: Final = "."
+_GONE: Final = ".gone-"
 
 
 class WriterDirectory:
@@ -81,12 +82,14 @@ class WriterDirectory:
 
     def remove(self) -> None:
         """Nobody needs it any more. What can't be removed now, others will remove. Raises `OSError`."""
+        with suppress(FileNotFoundError):  # somebody else was faster
+            self.path = self.path.rename(self.path.with_name(_GONE + self.path.name.removeprefix(_HIDDEN)))
         discard(self.path)
         self.release()
 
 
 def discard(path: Path) -> None:
-    """Remove a writer's directory with what is in it, the lock last."""
+    """Remove a directory with what is in it, the lock last."""
     with suppress(FileNotFoundError):
         for file in sorted(path.iterdir(), key=lambda file: file.name == _LOCK):
             file.unlink(missing_ok=True)
@@ -96,6 +99,11 @@ def discard(path: Path) -> None:
 def lockable() -> bool:
     """Whether a process can hold a lock for its life here."""
     return fcntl is not None
+
+
+def gone(path: Path) -> bool:
+    """Whether it is a directory that nobody needs, whose removal has not come to its end."""
+    return path.name.startswith(_GONE)
 
 
 def hidden(path: Path) -> bool:

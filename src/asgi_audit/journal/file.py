@@ -151,7 +151,9 @@ class FileJournal:
             )
 
     def sync(self) -> None:
-        """Wait until the disk has all that was appended, or has failed a few times."""
+        """Wait until the disk has all that was appended, or has failed a few times. What is appended next is tried."""
+        with self._lock, self._step:
+            self._log.hurry()
         for _ in range(_ATTEMPTS):
             if self._sync():
                 break

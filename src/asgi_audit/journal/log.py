@@ -168,6 +168,10 @@ class Log:
         else:
             self._write(frame(END), limited=False)
 
+    def hurry(self) -> None:
+        """Try again with the next entry, however recently the last attempt has failed."""
+        self._retry = 0.0
+
     def release(self) -> None:
         """It is the parent's: let go of it without touching it."""
         if self.directory is not None:
@@ -218,17 +222,23 @@ class Log:
             self._establish(self._place)
         else:
             self._rotate()
+        self._retry = 0.0
         self._broken = False
 
     def _establish(self, place: Path) -> None:
         directory = self.directory = WriterDirectory.build(place, self._header.writer)
         try:
             self._rotate()
-            directory.publish()
+            self._publish(directory)
         except OSError:
             self.directory = None
             self.segments.clear()
             raise
+
+    def _publish(self, directory: WriterDirectory) -> None:
+        directory.publish()
+        for segment in self.segments:  # a file that can't be found under its name can't be removed
+            segment.path = directory.path / segment.path.name
 
     def _rotate(self) -> None:
         self._add(self._create(self.position, b""))
@@ -280,7 +290,7 @@ class Log:
             segment.move(directory.path)
         if directory is not standing:
             discard(standing.path)  # what is left of it: all of that stands in the new one
-            directory.publish()
+            self._publish(directory)
             self.directory = directory
         if gone:
             self._moved, self._named = True, -1
