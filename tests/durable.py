@@ -24,6 +24,7 @@ class DurableJournal(MemoryJournal):
         self.broken: Exception | None = None
         self.intents: list[Record] = []
         self.ended: list[tuple[str, str]] = []  # an intent's id, and that of its record or "cancelled"
+        self.provisional: list[tuple[str | None, str]] = []  # an intent's id, and that of what is held for it
         self.asked = threading.Event()  # somebody waits until it is settled
         self.waits = 0
         self._waiting: list[Callable[[], None]] = []
@@ -50,6 +51,11 @@ class DurableJournal(MemoryJournal):
         super().append(record, intent)
         if intent is not None:
             self.ended.append((intent, record.id))
+
+    def hold(self, record: Record, intent: str | None = None) -> None:
+        """Hold it; remember what for."""
+        super().hold(record, intent)
+        self.provisional.append((intent, record.id))
 
     def on_settled(self, done: Callable[[], None]) -> bool:
         """Have it called now or by `settle`."""

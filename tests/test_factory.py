@@ -437,10 +437,11 @@ async def authenticate(scope: Scope, receive: Receive, send: Send) -> None:
         (fail, http_scope()),
         (authenticate, http_scope(path="/reset/t0ps3cret")),
         (answer, http_scope(path="/a\ufffdb", raw_path=b"/a%ffb")),
+        (authenticate, http_scope(path="/a\ufffd/t0ps3cret", raw_path=b"/a%ff/t0ps3cret")),
         (answer, http_scope(headers=[(b"alone",)])),
         (answer, {"type": "http", "method": "PUT", "path": "/x"}),
     ],
-    ids=["plain", "500", "routed", "undecodable", "broken headers", "sparse"],
+    ids=["plain", "500", "routed", "undecodable", "undecodable and routed", "broken headers", "sparse"],
 )
 def test_an_intent_changes_nothing_of_the_record(app: ASGIApp, scope: Scope, level: Level) -> None:
     """What was read at the start is what would have been read at the end."""

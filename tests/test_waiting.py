@@ -22,7 +22,7 @@ def run(backend: str, work: Callable[..., Awaitable[Any]], *arguments: Any) -> A
 
 
 @each_backend
-def test_a_call_from_any_thread_wakes(backend: str) -> None:
+def test_a_call_from_any_thread_wakes(backend: str, caplog: pytest.LogCaptureFixture) -> None:
     """At once, or later, or twice."""
 
     def at_once(wake: Wake) -> bool:
@@ -34,8 +34,36 @@ def test_a_call_from_any_thread_wakes(backend: str) -> None:
         threading.Thread(target=wake).start()
         return True
 
-    assert run(backend, called_within, PATIENCE, at_once)
-    assert run(backend, called_within, PATIENCE, from_a_thread)
+    async def wait() -> None:
+        assert await called_within(PATIENCE, at_once)
+        await anyio.lowlevel.checkpoint()  # for the second call
+        assert await called_within(PATIENCE, from_a_thread)
+
+    run(backend, wait)
+    assert caplog.text == ""
+
+
+def test_who_was_called_leaves_no_timer_behind() -> None:
+    """Else each of a second's requests would stay for as long as the deadline."""
+    timers: list[asyncio.TimerHandle] = []
+
+    def at_once(wake: Wake) -> bool:
+        wake()
+        return True
+
+    async def wait() -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def watched(*arguments: Any) -> asyncio.TimerHandle:
+            timers.append(call_later(*arguments))
+            return timers[-1]
+
+        loop.call_later = watched  # type: ignore[method-assign, assignment]
+        await called_within(PATIENCE, at_once)
+
+    asyncio.run(wait())
+    assert [timer.cancelled() for timer in timers] == [True]
 
 
 @each_backend

@@ -175,7 +175,7 @@ def test_a_provisional_record_and_its_final_one_end_one_intent() -> None:
 
     (record,) = recorded(app, journal)
     assert opened == [1, 1]
-    assert journal.ended == [(journal.intents[0].id, record.id)]
+    assert journal.provisional == journal.ended == [(journal.intents[0].id, record.id)]
 
 
 def test_a_record_that_cannot_be_made_cancels_its_intent() -> None:

@@ -12,6 +12,7 @@ import trio
 
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Record, Rule
 from asgi_audit._types import Message, Receive, Scope, Send
+from asgi_audit.draft import Draft
 from asgi_audit.errors import JournalFull
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import (
@@ -242,6 +243,21 @@ def test_a_refusal_is_recorded_at_the_level_of_its_rule() -> None:
     assert record.response is not None
     assert record.response.size == len(conversation.sent[1]["body"])
     assert ("retry-after", "5") in (record.response.headers or [])
+
+
+def test_a_refusal_leaves_nothing_of_the_request_behind() -> None:
+    """Whoever keeps its draft keeps that alone, and what he says of it later is an event."""
+    sink = MemorySink()
+    journal = DurableJournal()
+    with AuditTrail(sink, policy=REQUIRED, journal=journal) as trail:
+        failing(journal)
+        scope = http_scope()
+        converse("asyncio", AuditMiddleware(Counter(journal), trail), scope, Conversation(*request()))
+        draft: Draft = scope["asgi_audit"]
+        assert (draft.scope, draft.opening, draft.finished) == (None, None, True)
+        draft.annotate(reason="the disk is full")
+    record, event = sink.records
+    assert (event.parent, event.reason) == (record.id, "the disk is full")
 
 
 def test_a_refusal_that_a_rule_by_status_leaves_out_is_counted() -> None:

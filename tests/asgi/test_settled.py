@@ -142,12 +142,13 @@ def test_a_journal_that_cannot_say_delays_nothing() -> None:
 )
 def test_what_is_not_recorded_waits_for_nothing(rules: list[Rule], waits: int) -> None:
     """Others may have written meanwhile; that is theirs to wait for."""
-    conversation = Conversation(*request())
-    journal = Watching(conversation)
-    with AuditTrail(MemorySink(), policy=Policy(rules), journal=journal) as trail:
-        converse("asyncio", AuditMiddleware(says(start(200), body()), trail), http_scope(), conversation)
-    assert journal.waits == waits
-    assert len(conversation.sent) == 2
+    for scope, app in ((http_scope(), says(start(200), body())), (websocket_scope(), denial(200))):
+        conversation = Conversation(CONNECT)
+        journal = Watching(conversation)
+        with AuditTrail(MemorySink(), policy=Policy(rules), journal=journal) as trail:
+            converse("asyncio", AuditMiddleware(app, trail), scope, conversation)
+        assert journal.waits == waits
+        assert len(conversation.sent) == 2
 
 
 @each_backend
