@@ -15,7 +15,7 @@ from tests.crash.orders import Orders
 
 _orders = Orders.read(os.environ)
 _ran = os.open(_orders.ran, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-_trail = AuditTrail(_orders.sink, journal=_orders.journal)
+_trail = AuditTrail(_orders.sink, journal=_orders.make_journal())
 _pid = str(os.getpid()).encode()
 
 

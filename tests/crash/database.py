@@ -3,8 +3,8 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,3 +65,21 @@ async def _in_postgres(url: str) -> Iterable[Any]:
     finally:
         await connection.close()
     return found
+
+
+@asynccontextmanager
+async def occupied(url: str) -> AsyncIterator[None]:
+    """Let the database take no records meanwhile, as when somebody else has locked it."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE audit_records IN SHARE MODE")
+            yield
+    finally:
+        await connection.close()

@@ -6,19 +6,21 @@ import random
 import signal
 import threading
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
 
 from asgi_audit import AuditTrail
-from tests.crash.database import rows
+from asgi_audit.journal import FileJournal
+from tests.crash.database import occupied, rows
 from tests.crash.figures import Figures
 from tests.crash.history import History, handlers_run
 from tests.crash.load import Load
 from tests.crash.oracle import Verdict, judge
 from tests.crash.orders import Orders
 from tests.crash.server import Server, server
-from tests.crash.tamper import recovered, rewind, tear, writers
+from tests.crash.tamper import due_again, recovered, rewind, tear, writers
 
 _SECONDS = 60.0  # after which a journal that is not empty never will be
 _LEAST = 100  # answers in a round
@@ -43,11 +45,10 @@ class Outcome(NamedTuple):
 class Run:
     """Several rounds on one journal and one database, as the seed has it."""
 
-    def __init__(self, sink: str, journal: Path | None, home: Path, seed: str) -> None:
-        home.mkdir(exist_ok=True)
-        self._orders = Orders(sink, journal, home / "ran")
-        self._orders.ran.touch()
-        self._log = home / "server.log"
+    def __init__(self, orders: Orders, log: Path, seed: str) -> None:
+        orders.ran.touch()
+        self._orders = orders
+        self._log = log
         self._chance = random.Random(seed)
         self._history = History()
         self._answered: list[int] = []
@@ -58,21 +59,27 @@ class Run:
         with server(self._orders, self._log) as running:
             for blow in self._blows(rounds):
                 running.start()
+                # The first one makes the table.
+                occupy = (
+                    occupied(self._orders.sink) if self._answered and self._chance.random() < 0.3 else nullcontext()
+                )
                 before = len(self._history.answered)
                 load = Load(running.port, self._history, self._chance)
-                asyncio.run(load.run(self._strike(load, running, blow)))
+                asyncio.run(load.run(self._strike(load, running, blow, occupy)))
                 self._answered.append(len(self._history.answered) - before)
                 if blow is not Blow.WORKER:
                     self._tamper()
                 if blow is Blow.ALL_TWICE:
                     running.start()
+                    # While recovery is at work, but who can tell when that is?
+                    threading.Event().wait(self._chance.uniform(0, 0.3))
                     running.kill()
             running.stop()
 
     def outcome(self) -> Outcome:
         """What the rounds have left, when everything is delivered."""
-        if self._orders.journal is not None:
-            drain(self._orders.sink, self._orders.journal)
+        if (journal := self._orders.make_journal()) is not None:
+            drain(self._orders.sink, journal)
         verdict = judge(self._history, handlers_run(self._orders.ran), rows(self._orders.sink))
         return Outcome(Figures.of(self._answered, self._history, self._redelivered, verdict), verdict)
 
@@ -83,35 +90,37 @@ class Run:
         self._chance.shuffle(blows)
         return blows
 
-    async def _strike(self, load: Load, running: Server, blow: Blow) -> None:
-        await load.answers(self._chance.randrange(_LEAST, 3 * _LEAST))
-        # Not always just when a response has come: at any moment between.
-        await asyncio.sleep(self._chance.uniform(0, 0.03))
-        if blow is Blow.WORKER:
-            os.kill(load.worker, signal.SIGKILL)
-            await load.answers(_LEAST // 2)
-        else:
-            running.kill()
+    async def _strike(self, load: Load, running: Server, blow: Blow, occupy: AbstractAsyncContextManager[None]) -> None:
+        async with occupy:
+            await load.answers(self._chance.randrange(_LEAST, 3 * _LEAST))
+            # Not always just when a response has come: at any moment between.
+            await asyncio.sleep(self._chance.uniform(0, 0.03))
+            if blow is Blow.WORKER:
+                os.kill(load.worker, signal.SIGKILL)
+                await load.answers(_LEAST // 2)
+            else:
+                running.kill()
 
     def _tamper(self) -> None:
         """Between the kill and the restart, when nobody lives who could be in the way."""
         if self._orders.journal is None:
             return
-        fresh = [directory for directory in writers(self._orders.journal) if not recovered(directory)]
         stored = rows(self._orders.sink)
-        for directory in fresh:
-            if self._chance.random() < 0.5:
-                tear(directory, self._chance)
-            if self._chance.random() < 0.5:
-                self._redelivered += rewind(directory, stored)
+        for directory in writers(self._orders.journal):
+            if not recovered(directory):
+                if self._chance.random() < 0.5:
+                    tear(directory, self._chance)
+                if self._chance.random() < 0.5:
+                    rewind(directory)
+                self._redelivered += due_again(directory, stored)
 
 
-def drain(sink: str, journal: Path) -> None:
+def drain(sink: str, journal: FileJournal) -> None:
     """Be the successor of all who wrote to this journal, until everything they left is delivered."""
     with AuditTrail(sink, journal=journal) as trail:
         deadline = time.monotonic() + _SECONDS
-        while {path.name for path in writers(journal)} - {trail.stats().writer}:
-            assert time.monotonic() < deadline, f"not delivered: {writers(journal)}; {trail.health()}"
+        while {path.name for path in writers(journal.path)} - {journal.writer}:
+            assert time.monotonic() < deadline, f"not delivered: {writers(journal.path)}; {trail.health()}"
             # A directory that disappears tells nobody.
             threading.Event().wait(0.02)
-    assert not writers(journal), "everything is delivered, but directories stay"
+    assert not writers(journal.path), "everything is delivered, but directories stay"

@@ -1,10 +1,23 @@
 """What a crash may leave but seldom does, done to the directories of dead writers."""
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from asgi_audit.journal.frame import CANCEL, HEADER, INTENT, NO_INTENT, PROVISIONAL, RECORD, Entry, entries, frame
+from asgi_audit.journal.frame import (
+    CANCEL,
+    CURSOR,
+    HEADER,
+    INTENT,
+    NO_INTENT,
+    PROVISIONAL,
+    RECORD,
+    Entry,
+    entries,
+    frame,
+)
 from tests.crash.database import Row
 
 _ENDS = frozenset({CANCEL, PROVISIONAL, RECORD})
@@ -17,7 +30,7 @@ def writers(journal: Path) -> list[Path]:
 
 def tear(directory: Path, chance: random.Random) -> None:
     """Leave the beginning of one more entry, as a write that was cut short does: the record of a request that ran."""
-    segment = max(directory.glob("*.seg"))
+    segment = max(path for path in directory.glob("*.seg") if any(_entries(path)))
     found = list(_entries(segment))
     begun = {item.words[1]: item.words[2] for item in found if item.words[0] == INTENT}
     for item in found:
@@ -31,11 +44,28 @@ def tear(directory: Path, chance: random.Random) -> None:
         file.write(line[: chance.randrange(1, len(line) - 1)])
 
 
-def rewind(directory: Path, rows: list[Row]) -> int:
-    """Make as if nobody had noted what was delivered; return how many records will be delivered once more."""
-    (directory / "cursors").unlink(missing_ok=True)
+def rewind(directory: Path) -> None:
+    """Have the cursor where the oldest segment begins, as if nobody had noted since what was delivered."""
+    if cursors := _cursors(directory):
+        oldest = next(_entries(min(directory.glob("*.seg"))))
+        cursor = {"lane": cursors[-1]["lane"], "position": json.loads(oldest.words[1])["first"]}
+        (directory / "cursors").write_bytes(frame(CURSOR, json.dumps(cursor).encode()))
+
+
+def due_again(directory: Path, rows: list[Row]) -> int:
+    """How many records stand in the database, and will be delivered once more."""
     stored = {row.seq for row in rows if row.writer == directory.name}
-    return len(stored & _numbers(directory))
+    return sum(seq >= _cursor(directory) for seq in stored & _numbers(directory))
+
+
+def _cursor(directory: Path) -> int:
+    """How far the one lane that there is has come."""
+    return max((cursor["position"] for cursor in _cursors(directory)), default=0)
+
+
+def _cursors(directory: Path) -> list[dict[str, Any]]:
+    file = directory / "cursors"
+    return [json.loads(item.words[1]) for item in _entries(file)] if file.exists() else []
 
 
 def _numbers(directory: Path) -> set[int]:

@@ -12,7 +12,7 @@ from tests.crash.server import Server, members, server
 
 def test_a_test_that_fails_leaves_no_process(tmp_path: Path) -> None:
     """Supervisor and workers are gone when the test is, and nobody listens any more."""
-    orders = Orders(f"sqlite:///{tmp_path}/audit.db", None, tmp_path / "ran")
+    orders = Orders(sink=f"sqlite:///{tmp_path}/audit.db", ran=tmp_path / "ran")
     groups: list[int] = []
 
     def fail(running: Server) -> None:
