@@ -172,7 +172,7 @@ def test_a_second_performance_continues_the_trail(tmp_path: Path) -> None:
 def test_nothing_is_left_but_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One file, and an empty place for journals; no thread of the server's or the trail's, and where the command has no name on the path, an alias."""
+    """One file, an empty place for journals, no thread; where the command has no name on the path, an alias."""
     before = set(threading.enumerate())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "")

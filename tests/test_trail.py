@@ -30,7 +30,10 @@ async def identify(scope: object) -> None:
         ({"journal": MemoryJournal}, "journal=.*: give a directory, as in journal="),
         ({"journal": []}, r"journal=\[\]: give a directory, as in"),
         ({"trusted_proxies": "10.0.0.1"}, "proxies='10.0.0.1'"),
-        ({"policy": Policy([REQUIRED]), "journal": None}, "policy=.*: .* this journal does not outlive the process; give a dir"),
+        (
+            {"policy": Policy([REQUIRED]), "journal": None},
+            "policy=.*: .* this journal does not outlive the process; give a dir",
+        ),
         ({"redact": ["iban"]}, r"redact=\['iban'\]: give a Redactor, as in redact=Redactor\("),
         ({"delivery": {"linger": 1}}, r"delivery=.*: give a Delivery, as in delivery=Delivery\("),
         ({"service": 42}, "service=42: give a name, as in service="),

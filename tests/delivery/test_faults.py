@@ -13,7 +13,6 @@ from asgi_audit.record import Record
 from asgi_audit.testing import MemorySink
 from tests.delivery.faulty import FAST, IMPATIENT, PATIENCE, Faulty, Stubborn, failing, fine, hanging
 
-
 pytestmark = pytest.mark.usefixtures("both_journals")
 
 
