@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from asgi_audit.cli.exits import CommandFailed, Exit
+from asgi_audit.cli.journal import arguments as journal
 from asgi_audit.errors import AuditError, ConfigurationError, MissingDependencyError
 
 # Which module runs a verb. It is imported when the verb is used: each may need an extra that is not installed.
@@ -19,6 +20,9 @@ _MODULES = {
     "tail": "asgi_audit.cli.tail",
     "upgrade": "asgi_audit.cli.upgrade",
     "explain": "asgi_audit.cli.explain",
+    "journal ls": "asgi_audit.cli.journal.ls",
+    "journal cat": "asgi_audit.cli.journal.cat",
+    "journal ship": "asgi_audit.cli.journal.ship",
     "demo": "asgi_audit.demo",
 }
 
@@ -26,10 +30,10 @@ _URL = "the database: sqlite:///audit.db, postgresql://…, or the path of a SQL
 
 _EPILOG = """\
 exit codes:
-  0    done; also when no record matches a list
-  1    show: there is no such record
+  0    done; also when no record matches a list, and nothing was to be shipped
+  1    show: there is no such record; journal cat: no such writer
   2    an argument is wrong
-  3    the database can't be reached, read or upgraded
+  3    the database can't be reached, read or upgraded; journal: something can't be read, or was not delivered
   4    a package is missing; the message is the line that installs it
   130  ended by Ctrl-C
   141  whoever read the output went away
@@ -75,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     _tail(verb("tail", "show the last records and, with -f, those to come"))
     _database(verb("upgrade", "create the tables, or bring them to this version's schema"))
     _explain(verb("explain", "tell which rule of the policy decides a request, and how"))
+    journal.add_to(verb("journal", "look into journal directories, and deliver what dead processes have left there"))
     verb("demo", "run a small application and look at the trail that it leaves")
     return parser
 

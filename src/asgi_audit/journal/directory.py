@@ -101,6 +101,21 @@ def lockable() -> bool:
     return fcntl is not None
 
 
+def occupied(path: Path) -> bool:
+    """Whether somebody holds it, as its writer does while it lives. Raises `OSError`, as when there is no lock.
+
+    It asks for a shared lock, and lets go of it at once. That does not disturb the holder of an exclusive one; others
+    who ask share it; and a new writer has locked its directory before there is anything in it to ask about. Only who is
+    about to take over what a dead writer has left may meet it, passes that directory over, and looks again soon.
+    """
+    lock = Descriptor(os.open(path / _LOCK, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+    try:
+        fcntl.flock(lock.number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # as the system calls it
+        return True
+    return False
+
+
 def gone(path: Path) -> bool:
     """Whether it is a directory that nobody needs, whose removal has not come to its end."""
     return path.name.startswith(_GONE)
