@@ -43,6 +43,7 @@ def orders(request: pytest.FixtureRequest, tmp_path: Path) -> Orders:
     )
 
 
+@pytest.mark.timeout(300)
 def test_killed_at_any_moment(orders: Orders, tmp_path: Path, figures: dict[str, Figures]) -> None:
     """Workers under load are killed and started again: no record is missing, none comes twice, none is made up."""
     seed = f"{random.SystemRandom().getrandbits(32):08x}"
