@@ -48,8 +48,9 @@ class Cursors:
         if self._size + len(line) > _LONGEST:
             self._rewrite()
         else:
+            size, self._size = self._size, _LONGEST  # should it fail, what stands behind half a line is lost
             _write(self._path, os.O_APPEND, line)
-            self._size += len(line)
+            self._size = size + len(line)
 
     def _rewrite(self) -> None:
         new = self._path.with_suffix(".new")

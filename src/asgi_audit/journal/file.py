@@ -214,7 +214,7 @@ class FileJournal:
             self.path,
             Header(format=FORMAT, writer=self.writer, lanes=self._lanes, first=0),
             self._max_bytes,
-            lambda: self._readers[self._lanes[0]].acknowledged,
+            lambda: {lane: reader.acknowledged for lane, reader in self._readers.items()},
             confirm=self._fsync != "never",
         )
         self._intake = Intake(self._log)

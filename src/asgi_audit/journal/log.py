@@ -9,17 +9,19 @@ Not thread-safe: the journal holds its lock around each call, except `Unconfirme
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from asgi_audit.errors import JournalFull
+from asgi_audit.journal.cursors import Cursor, Cursors
 from asgi_audit.journal.directory import WriterDirectory, discard
 from asgi_audit.journal.frame import END, frame
 from asgi_audit.journal.segment import Header, Segment, name
+from asgi_audit.journal.unconfirmed import Unconfirmed
 
 _SEGMENT_BYTES: Final = 2**23
 _PARTS: Final = 8  # of the whole: what is given up at once, so that one loss record tells of many
@@ -28,29 +30,12 @@ _RETRY_SECONDS: Final = 1.0
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-class Unconfirmed(NamedTuple):
-    """What is to be synced, and how far the log has come with it."""
-
-    directory: WriterDirectory
-    segments: list[Segment]
-    files: int  # how many there have been, to see whether there are new ones
-    names: bool  # whether the disk may not have their names
-    lines: int
-    written: int
-    place: tuple[int, int, int]  # of the last entry: the segment's number, its end, the position
-
-    def sync(self) -> None:
-        """Wait for the disk. Raises `OSError`."""
-        for segment in self.segments:
-            segment.sync()
-        if self.names:
-            self.directory.sync()
-
-
 class Log:
-    """Segments of one writer. `done` says how far the primary lane has come: what it has stored may make room."""
+    """Segments of one writer. `lanes` says how far each has come: what the primary one has stored may make room."""
 
-    def __init__(self, place: Path, header: Header, max_bytes: int, done: Callable[[], int], *, confirm: bool) -> None:
+    def __init__(
+        self, place: Path, header: Header, max_bytes: int, lanes: Callable[[], Mapping[str, int]], *, confirm: bool
+    ) -> None:
         self.segments: list[Segment] = []
         self.directory: WriterDirectory | None = None
         self.position = 0  # the seq of the next record
@@ -62,7 +47,7 @@ class Log:
         self._header = header
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // _PARTS)
-        self._done = done
+        self._lanes = lanes
         self._confirm = confirm
         self._files = 0
         self._began: dict[bytes, bytes] = {}  # lines, by their keys
@@ -152,8 +137,9 @@ class Log:
 
     def forget(self, position: int) -> None:
         """Every lane has stored what stands before."""
-        while len(self.segments) > 1 and self.segments[0].next <= position:
-            self.segments.pop(0).unlink()
+        for segment in self._passed(position):
+            self.segments.remove(segment)
+            segment.unlink()
 
     def finish(self, *, delivered: bool) -> None:
         """Nothing is expected any more: leave no directory if nobody needs it, else say that it ended in good order."""
@@ -236,6 +222,10 @@ class Log:
             raise
 
     def _publish(self, directory: WriterDirectory) -> None:
+        cursors = Cursors(directory.path)
+        for lane, position in self._lanes().items():
+            if position:  # else a successor takes what is stored, and gone, for lost
+                cursors.save(Cursor(lane, position))
         directory.publish()
         for segment in self.segments:  # a file that can't be found under its name can't be removed
             segment.path = directory.path / segment.path.name
@@ -265,12 +255,12 @@ class Log:
         room = self._max_bytes - self.taken - self.reserved - sum(segment.end for segment in self.segments)
         if room >= size:
             return
-        done = self._done()
+        done = self._lanes()[self._header.lanes[0]]
         newest = self.segments[-1]
         if newest.next <= done and newest.end > self._fresh:
             with suppress(OSError):
                 self._rotate()
-        passed = [segment for segment in self.segments[:-1] if segment.next <= done]
+        passed = self._passed(done)
         if room + sum(segment.end for segment in passed) < size:
             raise JournalFull(f"{self._max_bytes} bytes of records wait for {self._header.lanes[0]}")
         while room < size:
@@ -278,6 +268,13 @@ class Log:
             room += segment.end
             self.segments.remove(segment)
             segment.unlink()
+
+    def _passed(self, position: int) -> list[Segment]:
+        """Segments that hold nothing behind the position, and nothing that the disk has not elsewhere by now."""
+        number = self.segments[-1].number if self.segments else 0
+        if self._confirm:
+            number = 0 if self._moved else min(number, self._confirmed[0])
+        return [segment for segment in self.segments if segment.number < number and segment.next <= position]
 
     def _mend(self, standing: WriterDirectory) -> None:
         """What somebody has deleted is written again: the files are still open."""

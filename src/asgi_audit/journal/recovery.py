@@ -42,7 +42,7 @@ class Findings:
         self.next = remains.segments[0].first if remains.segments else 0
         self._needed = needed
         for segment in remains.segments:
-            self._advance(segment.first)
+            self.advance(segment.first)
             for item in entries(segment.read(0, segment.end)):
                 if isinstance(item, Entry):
                     self._read(*item.words)
@@ -61,15 +61,18 @@ class Findings:
             self._close(words[0])
         elif kind == RECORD:
             self._close(words[1])
-            self._advance(int(words[0]))
+            self.advance(int(words[0]))
             self.next = max(self.next, int(words[0]) + 1)
 
     def _close(self, key: bytes) -> None:
+        if key == NO_INTENT:
+            return  # it ends nothing: provisional records without an intent have that, too
         self.intents.pop(key, None)
         for record_id in [each for each, (intent, _) in self.provisional.items() if key in {each, intent}]:
             del self.provisional[record_id]
 
-    def _advance(self, position: int) -> None:
+    def advance(self, position: int) -> None:
+        """Nothing was found before the position that has not been read by now."""
         if position > self.next:
             self.lost += max(0, position - max(self.next, self._needed))
             self.next = position
@@ -79,7 +82,9 @@ def recover(remains: Remains, listener: Listener) -> None:
     """Add what is to be said of a writer that is dead. Raises `OSError`, and then nothing was added."""
     place = remains.directory.path.parent
     cursors = Cursors(remains.directory.path)
-    found = Findings(remains, min(cursors.of(lane).position for lane in remains.lanes))
+    places = [cursors.of(lane).position for lane in remains.lanes]
+    found = Findings(remains, min(places))
+    found.advance(max(places))  # what was stored is there no more; a lane must not think it had stored what is added
     for file, content in found.damaged:
         _set_aside(quarantine(place) / f"{remains.writer}-{file}", content)
     _add(remains, found.next, [encode(record) for record in _sayings(remains, found, listener)])

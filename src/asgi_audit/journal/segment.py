@@ -134,11 +134,14 @@ class Segment:
             self.path.unlink()
 
     def move(self, directory: Path) -> None:
-        """Write the file again, for it was deleted: into another directory, or into the same. Raises `OSError`."""
+        """Write the file again, for it was deleted: into another directory, or into the same. Raises `OSError`.
+
+        What somebody has cut off before is blank, so that the rest keeps its place, and is found to be damaged.
+        """
         copy = Segment.create(directory / self.path.name, self.header)
         copy.cut(0)
         while copy.end < self.end:
-            copy.write(self.read(copy.end, _STEP))
+            copy.write(self.read(copy.end, _STEP) or b"\n".rjust(self.end - copy.end))
         self.path, self._file, self.allocated = copy.path, copy._file, copy.end
 
 
