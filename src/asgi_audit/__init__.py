@@ -3,7 +3,7 @@
 from asgi_audit.context import acting_as, annotate, current_actor, set_actor
 from asgi_audit.delivery import Delivery
 from asgi_audit.errors import AuditError, ConfigurationError, FlushTimeout, RecordRejected
-from asgi_audit.journal import MemoryJournal
+from asgi_audit.journal import FileJournal, MemoryJournal
 from asgi_audit.middleware import AuditMiddleware
 from asgi_audit.policy import Policy
 from asgi_audit.record import Actor, Change, Kind, Outcome, Record, Target
@@ -20,6 +20,7 @@ __all__ = [
     "Change",
     "ConfigurationError",
     "Delivery",
+    "FileJournal",
     "FlushTimeout",
     "JSONLinesSink",
     "Kind",
