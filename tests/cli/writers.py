@@ -34,10 +34,13 @@ def wait():
     print("ready", flush=True)
     sys.stdin.read()
 
-place, count, requests, *lanes = sys.argv[1:]
-trail = AuditTrail(*map(Down, lanes), journal=FileJournal(place, fsync="never"), service="shop")
-for number in range(int(count)):
-    trail.event("invoice.pay", data={"number": number})
+place, writers, count, requests, *lanes = sys.argv[1:]
+trails = []
+for _ in range(int(writers)):
+    trail = AuditTrail(*map(Down, lanes), journal=FileJournal(place, fsync="never"), service="shop")
+    trails.append(trail)
+    for number in range(int(count)):
+        trail.event("invoice.pay", data={"number": number})
 if int(requests):
     scope = {"type": "http", "method": "DELETE", "path": "/invoices/7", "headers": []}
     asyncio.run(AuditMiddleware(app, trail)(scope, None, None))
@@ -47,9 +50,12 @@ else:
 
 
 @contextmanager
-def living(place: Path, *lanes: str, count: int = 3, requests: int = 0) -> Iterator[None]:
-    """A process that has recorded its opening and `count` events, and perhaps has a request running; killed at last."""
-    command = [sys.executable, "-c", _SCRIPT, str(place), str(count), str(requests), *lanes]
+def living(place: Path, *lanes: str, count: int = 3, requests: int = 0, writers: int = 1) -> Iterator[None]:
+    """A process that has recorded its opening and `count` events, and perhaps has a request running; killed at last.
+
+    It may have several trails, each a writer of its own.
+    """
+    command = [sys.executable, "-c", _SCRIPT, str(place), str(writers), str(count), str(requests), *lanes]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -22,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             for record in _records(sighting, arguments):
                 print(encode(record).decode())
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
             sighting.state, sighting.why = State.UNREADABLE, error.strerror or str(error)
         sys.stdout.flush()
         for remark in _remarks(sighting):
