@@ -1,17 +1,19 @@
 """What dead writers have left in a place, and who may have it: whoever gets the lock."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from asgi_audit.journal.base import Listener
-from asgi_audit.journal.directory import WriterDirectory, discard, gone, hidden
+from asgi_audit.journal.directory import SEGMENTS, WriterDirectory, discard, gone, hidden
 from asgi_audit.journal.estate import Estate
 from asgi_audit.journal.recovery import recover
 from asgi_audit.journal.remains import Remains, belongs
 from asgi_audit.journal.segment import UnknownFormat
 
 _MOST: Final = 16  # at a time: the rest waits, or is taken by other workers
+_FRESH: Final = 10.0  # seconds in which whoever makes a directory has locked it
 
 
 class Backlog:
@@ -61,6 +63,8 @@ class Backlog:
         if gone(path):
             discard(path)
             return
+        if hidden(path) and not any(path.glob(SEGMENTS)) and abs(time.time() - _age(path)) < _FRESH:
+            return  # its writer may be between making its lock and taking it
         directory = WriterDirectory.take(path)
         if directory is None:
             return
