@@ -138,7 +138,10 @@ class FileJournal:
             self._listener.troubled("a cursor could not be saved: what is stored may be delivered again", error)
             return
         with self._lock, self._step:
-            self._log.forget(min(reader.acknowledged for reader in self._readers.values()))
+            self._needless = min(reader.acknowledged for reader in self._readers.values())
+            self._log.forget(self._needless)
+            if self._log.trouble is not None:
+                self._syncer.wake()
 
     def progress(self, lane: str) -> Progress:
         """How far the lane has come."""
@@ -207,6 +210,7 @@ class FileJournal:
         self._readers = {lane: tape.TapeReader() for lane in self._lanes}
         self._synced = 0  # the position behind the last record that the disk has
         self._settled = 0  # entries that the disk has
+        self._needless = 0  # the position before which every lane's cursor on the disk has passed
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._cursors = None
         self._unsafe: OSError | None = None  # why the disk may not have what was written
@@ -272,6 +276,7 @@ class FileJournal:
             if todo is not None:
                 self._log.confirm(todo)
                 self._synced, self._settled = todo.place[2], todo.written
+                self._log.forget(self._needless)  # what was carried on is on the disk now
             due = [done for written, done in self._waiting if written <= self._settled]
             self._waiting = [each for each in self._waiting if each[0] > self._settled]
         self._listener.readable()

@@ -136,7 +136,11 @@ class Log:
         self._broken = False
 
     def forget(self, position: int) -> None:
-        """Every lane has stored what stands before."""
+        """Every lane has stored what stands before. A full disk gets back what the newest segment takes up, too."""
+        newest = self.segments[-1] if self.segments else None
+        if self.trouble is not None and newest is not None and newest.next <= position and newest.end > self._fresh:
+            with suppress(OSError):
+                self._rotate()
         for segment in self._passed(position):
             self.segments.remove(segment)
             segment.unlink()

@@ -93,11 +93,12 @@ class Segment:
         disk = os.fstatvfs(self._opened.number)
         if disk.f_bavail < disk.f_blocks // _FREE_PART:
             raise OSError(errno.ENOSPC, f"less than a {_FREE_PART}th of the disk is free")
-        step = max(_STEP, size)
+        taken = size  # without more, the next entry looks at the disk again
         if _allocate is not None:  # pragma: no branch - macOS
             with suppress(OSError):
-                _allocate(self._opened.number, self.end, step)
-        self.allocated = self.end + step
+                _allocate(self._opened.number, self.end, max(_STEP, size))
+                taken = max(_STEP, size)
+        self.allocated = self.end + taken
 
     def write(self, lines: bytes) -> None:
         """Add entries, all of them or none. Raises `OSError`."""
