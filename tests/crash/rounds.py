@@ -53,6 +53,7 @@ class Run:
         self._history = History()
         self._answered: list[int] = []
         self._redelivered = 0
+        self._torn = False
 
     def play(self, rounds: int) -> None:
         """Play so many rounds."""
@@ -108,9 +109,11 @@ class Run:
         stored = rows(self._orders.sink)
         for directory in writers(self._orders.journal):
             if not recovered(directory):
-                if self._chance.random() < 0.5:
+                # At random, but not never.
+                if not self._torn or self._chance.random() < 0.5:
                     tear(directory, self._chance)
-                if self._chance.random() < 0.5:
+                    self._torn = True
+                if not self._redelivered or self._chance.random() < 0.5:
                     rewind(directory)
                 self._redelivered += due_again(directory, stored)
 
