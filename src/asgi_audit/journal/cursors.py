@@ -52,6 +52,12 @@ class Cursors:
             _write(self._path, os.O_APPEND, line)
             self._size = size + len(line)
 
+    def sync(self) -> None:
+        """See to it that they outlast a power cut. Raises `OSError`."""
+        for path in (self._path, self._path.parent):
+            file = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            os.fsync(file.number)
+
     def _rewrite(self) -> None:
         new = self._path.with_suffix(".new")
         content = b"".join(cursor.line() for cursor in self._cursors.values())

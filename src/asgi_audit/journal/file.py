@@ -173,8 +173,6 @@ class FileJournal:
     def look(self) -> None:
         """Take over what dead writers have left."""
         self._backlog.look()
-        with self._lock, self._step:
-            self._log.taken = self._backlog.bytes
 
     def backlog(self) -> Sequence[Queue]:
         """What was taken over and is not yet delivered."""
@@ -219,6 +217,7 @@ class FileJournal:
             Header(format=FORMAT, writer=self.writer, lanes=self._lanes, first=0),
             self._max_bytes,
             lambda: {lane: reader.acknowledged for lane, reader in self._readers.items()},
+            lambda: self._backlog.bytes,
             confirm=self._fsync != "never",
         )
         self._intake = Intake(self._log)

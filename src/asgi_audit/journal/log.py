@@ -31,10 +31,21 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Log:
-    """Segments of one writer. `lanes` says how far each has come: what the primary one has stored may make room."""
+    """Segments of one writer.
+
+    `lanes` says how far each has come: what the primary one has stored may make room. `others` are the bytes that what
+    is not ours takes of the limit.
+    """
 
     def __init__(
-        self, place: Path, header: Header, max_bytes: int, lanes: Callable[[], Mapping[str, int]], *, confirm: bool
+        self,
+        place: Path,
+        header: Header,
+        max_bytes: int,
+        lanes: Callable[[], Mapping[str, int]],
+        others: Callable[[], int],
+        *,
+        confirm: bool,
     ) -> None:
         self.segments: list[Segment] = []
         self.directory: WriterDirectory | None = None
@@ -42,12 +53,14 @@ class Log:
         self.written = 0  # entries
         self.trouble: OSError | None = None  # with the last attempt to write
         self.reserved = 0  # bytes that are promised to provisional records
-        self.taken = 0  # bytes of the limit that others use
         self._place = place
         self._header = header
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // _PARTS)
         self._lanes = lanes
+        self._others = others
+        self._taken = 0  # by the others, when that last mattered
+        self._full = 0  # bytes in all segments but the newest
         self._confirm = confirm
         self._files = 0
         self._began: dict[bytes, bytes] = {}  # lines, by their keys
@@ -141,9 +154,8 @@ class Log:
         if self.trouble is not None and newest is not None and newest.next <= position and newest.end > self._fresh:
             with suppress(OSError):
                 self._rotate()
-        for segment in self._passed(position):
-            self.segments.remove(segment)
-            segment.unlink()
+        for segment in self.passed(position):
+            self._drop(segment)
 
     def finish(self, *, delivered: bool) -> None:
         """Nothing is expected any more: leave no directory if nobody needs it, else say that it ended in good order."""
@@ -171,7 +183,7 @@ class Log:
         try:
             segment = self._segment(len(line), besides, limited=limited)
             if segment.end + len(line) > segment.allocated:
-                segment.allocate(len(line))
+                segment.allocate(len(line), self._segment_bytes)
             self._put(segment, line)
         except OSError as error:
             self.trouble = OSError(*error.args)  # without the frames that the other one holds on to
@@ -251,29 +263,40 @@ class Log:
         return segment
 
     def _add(self, segment: Segment) -> None:
+        if self.segments:
+            newest = self.segments[-1]
+            newest.cut(newest.end)  # what was allocated ahead is not needed any more
+        self._full = sum(each.end for each in self.segments)
         self.segments.append(segment)
         self._fresh = segment.end
 
+    def _drop(self, segment: Segment) -> None:
+        self.segments.remove(segment)
+        self._full -= segment.end
+        segment.unlink()
+
     def _make_room(self, size: int) -> None:
         """Segments that the primary lane has passed make room for new entries, whoever else has not read them."""
-        room = self._max_bytes - self.taken - self.reserved - sum(segment.end for segment in self.segments)
-        if room >= size:
+        if self._room() >= size:
+            return
+        self._taken = self._others()
+        if self._room() >= size:
             return
         done = self._lanes()[self._header.lanes[0]]
         newest = self.segments[-1]
         if newest.next <= done and newest.end > self._fresh:
             with suppress(OSError):
                 self._rotate()
-        passed = self._passed(done)
-        if room + sum(segment.end for segment in passed) < size:
+        passed = self.passed(done)
+        if self._room() + sum(segment.end for segment in passed) < size:
             raise JournalFull(f"{self._max_bytes} bytes of records wait for {self._header.lanes[0]}")
-        while room < size:
-            segment = passed.pop(0)
-            room += segment.end
-            self.segments.remove(segment)
-            segment.unlink()
+        while self._room() < size:
+            self._drop(passed.pop(0))
 
-    def _passed(self, position: int) -> list[Segment]:
+    def _room(self) -> int:
+        return self._max_bytes - self._taken - self.reserved - self._full - self.segments[-1].end
+
+    def passed(self, position: int) -> list[Segment]:
         """Segments that hold nothing behind the position, and nothing that the disk has not elsewhere by now."""
         number = self.segments[-1].number if self.segments else 0
         if self._confirm:

@@ -1,6 +1,6 @@
 """What a dead writer could not say any more: read from its segments, and added to them, once.
 
-Rule 1: what it has written is never changed. What is added is one more segment, by a writer of its own.
+Rule 1: what it has written whole is never changed. What is added is one more segment, by a writer of its own.
 Rule 2: that segment appears whole, by a rename. Before it, everything can be done again; after it, nothing is to do.
 """
 
@@ -25,7 +25,7 @@ from asgi_audit.journal.frame import (
     frame,
 )
 from asgi_audit.journal.remains import Remains, quarantine
-from asgi_audit.journal.segment import FORMAT, Header
+from asgi_audit.journal.segment import FORMAT, Header, Segment
 from asgi_audit.record import Kind, Outcome, Record, encode
 
 
@@ -39,17 +39,30 @@ class Findings:
         self.damaged: list[tuple[str, bytes]] = []  # by the segment's file
         self.torn = 0  # bytes of entries that were never written whole
         self.ended = False  # in good order
+        self.ends: dict[Segment, int] = {}  # where torn entries begin, or what was never written
         self.next = remains.segments[0].first if remains.segments else 0
         self._needed = needed
+        number = 0
         for segment in remains.segments:
-            self.advance(segment.first)
-            for item in entries(segment.read(0, segment.end)):
-                if isinstance(item, Entry):
-                    self._read(*item.words)
-                elif item.torn:
-                    self.torn += len(item.content)
-                else:
-                    self.damaged.append((segment.path.name, item.content))
+            if segment.number != number + 1:  # what was still open then, this one has carried on
+                self.intents.clear()
+                self.provisional.clear()
+            number = segment.number
+            self._examine(segment)
+
+    def _examine(self, segment: Segment) -> None:
+        self.advance(segment.first)
+        whole = 0
+        for item in entries(segment.read(0, segment.end)):
+            if isinstance(item, Entry):
+                self._read(*item.words)
+            elif item.torn:
+                self.torn += len(item.content)
+                continue
+            else:
+                self.damaged.append((segment.path.name, item.content))
+            whole = item.end
+        self.ends[segment] = whole
 
     def _read(self, kind: bytes, *words: bytes) -> None:
         self.ended = kind == END
@@ -88,6 +101,8 @@ def recover(remains: Remains, listener: Listener) -> None:
     for file, content in found.damaged:
         _set_aside(quarantine(place) / f"{remains.writer}-{file}", content)
     _add(remains, found.next, [encode(record) for record in _sayings(remains, found, listener)])
+    for segment, end in found.ends.items():
+        os.truncate(segment.path, end)
 
 
 def _sayings(remains: Remains, found: Findings, listener: Listener) -> list[Record]:

@@ -85,8 +85,8 @@ class Segment:
         """Whether the file is still in a directory."""
         return os.fstat(self._opened.number).st_nlink > 0
 
-    def allocate(self, size: int) -> None:
-        """Take room on the disk for so many more bytes, and then some; where that can't be, the file grows as it may.
+    def allocate(self, size: int, most: int) -> None:
+        """Take room on the disk for so many more bytes, or up to `most`; where that can't be, the file grows as it may.
 
         Raises `OSError` where the disk is nearly full.
         """
@@ -96,8 +96,9 @@ class Segment:
         taken = size  # without more, the next entry looks at the disk again
         if _allocate is not None:  # pragma: no branch - macOS
             with suppress(OSError):
-                _allocate(self._opened.number, self.end, max(_STEP, size))
-                taken = max(_STEP, size)
+                ahead = max(size, min(most, _STEP))
+                _allocate(self._opened.number, self.end, ahead)
+                taken = ahead
         self.allocated = self.end + taken
 
     def write(self, lines: bytes) -> None:
