@@ -10,20 +10,21 @@ from typing import Any
 from tests.lives.processes import ENVIRONMENT, SOURCE
 
 _ROOT = Path(__file__).parent.parent.parent
-_NOBODY = 65534
 _REMEDY = "these tests mount a file system of their own: run them as root, or allow unprivileged user namespaces"
+
+
+def start(script: str, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
+    """Start a Python script."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)], env=_environment(), text=True, **options
+    )
 
 
 def run(script: str, *arguments: object, before: tuple[str, ...] = (), **options: Any) -> None:
     """Run a Python script, perhaps by way of another command; it fails if anything in it does."""
     command = [*before, sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
-    environment = {
-        **ENVIRONMENT,
-        "PYTHONPATH": os.pathsep.join(map(str, (SOURCE, _ROOT))),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
     ended = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=100, **options
+        command, env=_environment(), capture_output=True, text=True, check=False, timeout=100, **options
     )
     assert ended.returncode == 0, ended.stderr
 
@@ -37,13 +38,12 @@ def run_on_disk(script: str, where: Path, options: str = "size=256k") -> None:
     run(script, where, before=("unshare", *user, "--mount", "sh", "-c", mount, str(where), options))
 
 
-def run_as_nobody(script: str, where: Path) -> None:
-    """Run a Python script as somebody whom permissions hold back, as they do not hold back root."""
-    if os.geteuid() != 0:
-        run(script, where)
-        return
-    for path in (where, *where.parents):
-        if path.stat().st_uid == 0 and path != Path("/") and where.is_relative_to("/tmp"):
-            path.chmod(path.stat().st_mode | 0o011)
-    os.chown(where, _NOBODY, _NOBODY)
-    run(script, where, user=_NOBODY, group=_NOBODY, extra_groups=[])
+def run_unprivileged(script: str, where: Path) -> None:
+    """Run a Python script as one whom permissions hold back, as without this they do not hold back root."""
+    ordinary = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    run(script, where, before=ordinary)
+
+
+def _environment() -> dict[str, str]:
+    # Whoever runs it may not write here.
+    return {**ENVIRONMENT, "PYTHONPATH": f"{SOURCE}{os.pathsep}{_ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}

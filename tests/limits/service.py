@@ -1,7 +1,6 @@
 """An application under audit, whose journal is in a place that will fail."""
 
 import asyncio
-import json
 from pathlib import Path
 
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Rule
@@ -29,7 +28,7 @@ class Service:
             service=name,
             delivery=_AT_ONCE,
         )
-        self._app = AuditMiddleware(self._answer, self.trail)
+        self.app = AuditMiddleware(self._answer, self.trail)
 
     def post(self, count: int = 1, path: str = "/orders") -> set[int]:
         """Issue so many requests, one after the other; the statuses they got."""
@@ -58,7 +57,7 @@ class Service:
         for _ in range(count):
             self.issued += 1
             scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         return statuses
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,8 +77,3 @@ def gapless(records: list[Record]) -> bool:
 def segments(place: Path) -> list[Path]:
     """The segments of all writers, the oldest first."""
     return sorted(place.glob("*/*.seg"))
-
-
-def printed(service: Service) -> str:
-    """The balance, for another process to read."""
-    return json.dumps(service.balance())
