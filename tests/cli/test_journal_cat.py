@@ -37,13 +37,21 @@ def test_the_records_are_printed_in_their_order(tmp_path: Path, capsys: pytest.C
 
 def test_what_has_begun_is_printed_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It has no number yet, and no outcome; of a writer that lives it may get both."""
-    with living(tmp_path, "one", requests=1):
+    with living(tmp_path, "one", path="/invoices/7"):
         assert len(records(tmp_path, capsys)) == 4
         intent = records(tmp_path, capsys, "--intents")[-1]
     assert intent["request"] == {"method": "DELETE", "path": "/invoices/7"}
     assert "seq" not in intent
     assert "outcome" not in intent
     assert records(tmp_path, capsys, "--intents")[-1] == intent
+
+
+def test_a_provisional_record_stands_for_its_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has a status, and no number yet."""
+    dead(tmp_path, "one", path="/failing")
+    assert len(records(tmp_path, capsys)) == 4
+    (provisional,) = [each for each in records(tmp_path, capsys, "--intents") if "seq" not in each]
+    assert provisional["response"] == {"status": 500, "size": 0}
 
 
 @pytest.fixture

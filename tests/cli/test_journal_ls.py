@@ -39,7 +39,7 @@ def test_help_is_there_for_each_verb(verb: str) -> None:
 
 def test_a_dead_writer_is_listed_with_what_it_has_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Per sink, since when, and what to do about it; the request that was running counts as begun."""
-    left = dead(tmp_path, "one", "two", requests=1)
+    left = dead(tmp_path, "one", "two", path="/invoices/7")
     assert main(["journal", "ls", str(tmp_path)]) == Exit.OK
     out, error = capsys.readouterr()
     titles, row = out.splitlines()
@@ -57,7 +57,7 @@ def test_a_dead_writer_is_listed_with_what_it_has_left(tmp_path: Path, capsys: p
 
 def test_looking_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Not a byte of what a dead writer has left."""
-    left = dead(tmp_path, "one", requests=1)
+    left = dead(tmp_path, "one", path="/invoices/7")
     before = {path.name: path.read_bytes() for path in left.iterdir()}
     facts(tmp_path, capsys)
     assert main(["journal", "cat", str(tmp_path), "--intents"]) == Exit.OK
@@ -67,7 +67,7 @@ def test_looking_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_living_writer_is_shown_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And as dead as soon as it is; looking does not disturb it."""
-    with living(tmp_path, "one", requests=1):
+    with living(tmp_path, "one", path="/invoices/7"):
         for _ in range(2):
             (said,) = facts(tmp_path, capsys)
             assert (said["state"], said["pending"], said["begun"]) == ("live", {"one": 4}, 1)
@@ -86,7 +86,7 @@ def test_who_looks_is_not_taken_for_a_writer(tmp_path: Path, capsys: pytest.Capt
 
 def test_what_is_being_delivered_is_shown_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A dead writer's directory that another process has taken over is nobody else's to ship."""
-    left = dead(tmp_path, "one", requests=1)
+    left = dead(tmp_path, "one", path="/invoices/7")
     (segment,) = left.glob("*.seg")
     url = f"sqlite:///{tmp_path}/audit.db"
     assert main(["journal", "ship", str(tmp_path), "--to", "postgresql://127.0.0.1:9/x", "--lane", "one"]) == 3

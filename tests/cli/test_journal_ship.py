@@ -15,6 +15,7 @@ import pytest
 from asgi_audit.cli import main
 from asgi_audit.cli.exits import Exit
 from asgi_audit.cli.journal import shipping
+from asgi_audit.cli.journal.shipment import Shipment
 from asgi_audit.sinks import name_sinks
 from tests.cli.test_journal_ls import of_the_future
 from tests.cli.writers import COMMAND, dead, directories, living, run
@@ -57,7 +58,7 @@ def kinds(url: str) -> Counter[str]:
 
 def test_what_dead_writers_have_left_is_delivered(url: str, place: Path) -> None:
     """All of it, once, with the interrupted request and the end that recovery adds; nothing is left behind."""
-    left = [dead(place, lane_of(url), requests=1), dead(place, lane_of(url), count=2)]
+    left = [dead(place, lane_of(url), path="/invoices/7"), dead(place, lane_of(url), count=2)]
     ended = run("ship", place, "--to", url)
     assert (ended.returncode, ended.stderr) == (Exit.OK, "")
     assert ended.stdout == f"Delivered to {lane_of(url)}: 10 records of 2 dead writers.\n"
@@ -73,7 +74,7 @@ def test_what_dead_writers_have_left_is_delivered(url: str, place: Path) -> None
 
 def test_living_writers_are_left_alone(url: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Theirs is to deliver what they have written; a dead neighbour's records are delivered."""
-    with living(place, lane_of(url), requests=1):
+    with living(place, lane_of(url), path="/invoices/7"):
         (live,) = directories(place)
         before = {path.name: path.read_bytes() for path in live.iterdir()}
         assert main(["journal", "ship", str(place), "--to", url]) == Exit.OK
@@ -306,3 +307,15 @@ def test_what_is_lost_on_the_way_is_declared(
     (loss,) = [row for row in rows(postgres_url) if row.kind == "loss"]
     assert (loss.data["records"], loss.data["sink"]) == (1, lane_of(postgres_url))
     assert kinds(postgres_url) == {"open": 1, "event": 1, "close": 1, "loss": 1}
+
+
+def test_whatever_the_journal_loses_is_declared(tmp_path: Path, place: Path) -> None:
+    """The shipment hears of it as an application's trail does."""
+    url = f"sqlite:///{tmp_path}/audit.db"
+    dead(place, url)
+    ((name, sink),) = name_sinks([url]).items()
+    delivery = shipping.Shipping(Shipment([place], name), name, sink, None)
+    delivery.lost("for a test", 2)
+    delivery.run()
+    (loss,) = [row for row in rows(url) if row.kind == "loss"]
+    assert loss.data == {"records": 2, "reason": "for a test"}

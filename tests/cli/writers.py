@@ -28,34 +28,39 @@ class Down:
     async def close(self): ...
 
 async def app(scope, receive, send):
+    if scope["path"] == "/failing":  # of which there is a provisional record, as long as it runs
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body"})
     wait()
+
+async def send(message): ...
 
 def wait():
     print("ready", flush=True)
     sys.stdin.read()
 
-place, writers, count, requests, *lanes = sys.argv[1:]
+place, writers, count, path, *lanes = sys.argv[1:]
 trails = []
 for _ in range(int(writers)):
     trail = AuditTrail(*map(Down, lanes), journal=FileJournal(place, fsync="never"), service="shop")
     trails.append(trail)
     for number in range(int(count)):
         trail.event("invoice.pay", data={"number": number})
-if int(requests):
-    scope = {"type": "http", "method": "DELETE", "path": "/invoices/7", "headers": []}
-    asyncio.run(AuditMiddleware(app, trail)(scope, None, None))
+if path:
+    scope = {"type": "http", "method": "DELETE", "path": path, "headers": []}
+    asyncio.run(AuditMiddleware(app, trail)(scope, None, send))
 else:
     wait()
 """
 
 
 @contextmanager
-def living(place: Path, *lanes: str, count: int = 3, requests: int = 0, writers: int = 1) -> Iterator[None]:
+def living(place: Path, *lanes: str, count: int = 3, path: str = "", writers: int = 1) -> Iterator[None]:
     """A process that has recorded its opening and `count` events, and perhaps has a request running; killed at last.
 
     It may have several trails, each a writer of its own.
     """
-    command = [sys.executable, "-c", _SCRIPT, str(place), str(writers), str(count), str(requests), *lanes]
+    command = [sys.executable, "-c", _SCRIPT, str(place), str(writers), str(count), path, *lanes]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -67,10 +72,10 @@ def living(place: Path, *lanes: str, count: int = 3, requests: int = 0, writers:
             process.send_signal(signal.SIGKILL)
 
 
-def dead(place: Path, *lanes: str, count: int = 3, requests: int = 0) -> Path:
+def dead(place: Path, *lanes: str, count: int = 3, path: str = "") -> Path:
     """The directory that such a process has left."""
     before = set(directories(place))
-    with living(place, *lanes, count=count, requests=requests):
+    with living(place, *lanes, count=count, path=path):
         pass
     (left,) = set(directories(place)) - before
     return left

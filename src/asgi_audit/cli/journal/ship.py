@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         if dead:
             Shipping(shipment, name, sink, _service(dead)).run()
     finally:
+        shipment.release()
         left = places.survey()
         _report(places, shipment, lane, name, left)
     refused = [each for each in left if each.state in {State.NEWER, State.UNREADABLE} or _owed(each, lane)]

@@ -71,10 +71,7 @@ class Shipping:
     def run(self) -> None:
         """Deliver all that can be taken. Raises `CommandFailed` if the sink does not take it."""
         self._shipment.attach([self._name], self)
-        try:
-            asyncio.run(self._run())
-        finally:
-            self._shipment.release()
+        asyncio.run(self._run())
 
     def readable(self) -> None:
         """The lane looks after each batch anyway."""
