@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -128,20 +129,17 @@ class FileJournal:
             reader = self._readers[lane]
             reader.acknowledge(position, self._log.first)
             directory = self._log.directory
+            needless = min(reader.acknowledged for reader in self._readers.values())
         if directory is None:
             return
         if self._cursors is None:
             self._cursors = Cursors(directory.path)
         try:
             self._cursors.save(Cursor(lane, reader.acknowledged))
+            self._needless = needless
+            self._let_go(self._cursors)
         except OSError as error:
             self._listener.troubled("a cursor could not be saved: what is stored may be delivered again", error)
-            return
-        with self._lock, self._step:
-            self._needless = min(reader.acknowledged for reader in self._readers.values())
-            self._log.forget(self._needless)
-            if self._log.trouble is not None:
-                self._syncer.wake()
 
     def progress(self, lane: str) -> Progress:
         """How far the lane has come."""
@@ -248,6 +246,20 @@ class FileJournal:
             if loss is not None:
                 self._listener.lost(loss, 1)
 
+    def _let_go(self, cursors: Cursors | None) -> None:
+        needless = self._needless
+        with self._lock, self._step:
+            trouble = self._log.trouble is not None
+            passed = self._log.passed(needless)
+        if cursors is None or not (passed or trouble):
+            return
+        if self._fsync != "never":
+            cursors.sync()  # else, after a power cut, what is stored, and gone, would be taken for lost
+        with self._lock, self._step:
+            self._log.forget(needless)
+            if trouble:
+                self._syncer.wake()
+
     def _keep_synced(self) -> None:
         while not self._sync() and self._log.directory is not None:
             time.sleep(_INTERVAL)
@@ -275,12 +287,13 @@ class FileJournal:
             if todo is not None:
                 self._log.confirm(todo)
                 self._synced, self._settled = todo.place[2], todo.written
-                self._log.forget(self._needless)  # what was carried on is on the disk now
             due = [done for written, done in self._waiting if written <= self._settled]
             self._waiting = [each for each in self._waiting if each[0] > self._settled]
         self._listener.readable()
         for done in due:
             done()
+        with suppress(OSError):  # there is another time: what was carried on is on the disk now
+            self._let_go(self._cursors)
         return True
 
     def _repeat(self, error: OSError) -> None:

@@ -21,7 +21,7 @@ from asgi_audit.journal.cursors import Cursor, Cursors
 from asgi_audit.journal.directory import WriterDirectory, discard
 from asgi_audit.journal.frame import END, frame
 from asgi_audit.journal.segment import Header, Segment, name
-from asgi_audit.journal.unconfirmed import Unconfirmed
+from asgi_audit.journal.unconfirmed import Confirmation, Unconfirmed
 
 _SEGMENT_BYTES: Final = 2**23
 _PARTS: Final = 8  # of the whole: what is given up at once, so that one loss record tells of many
@@ -68,11 +68,7 @@ class Log:
         self._fresh = 0  # where the entries behind the carried ones begin
         self._broken = False  # the newest segment can't be written any more
         self._retry = 0.0
-        self._named = 0  # how many files have names that the disk has
-        self._moved = False  # what was confirmed stands elsewhere now
-        self._lines: list[bytes] = []  # that the disk may not have
-        self._lines_bytes = 0
-        self._confirmed = (0, 0, 0)  # segment, its end, position
+        self._disk = Confirmation()
 
     @property
     def first(self) -> int:
@@ -109,34 +105,16 @@ class Log:
         if self.directory is None:
             return None
         self._mend(self.directory)
-        number, end, _ = self._confirmed
-        names = self._named < self._files
-        if not self._lines and not names:
-            return None
-        segments = [each for each in self.segments if self._moved or (each.number, each.end) > (number, end)]
-        newest = self.segments[-1]
-        return Unconfirmed(
-            self.directory,
-            segments,
-            self._files,
-            names,
-            len(self._lines),
-            self.written,
-            (newest.number, newest.end, self.position),
-        )
+        return self._disk.missing(self.directory, self.segments, self._files, self.written, self.position)
 
     def confirm(self, synced: Unconfirmed) -> None:
         """The disk has it."""
-        self._confirmed = synced.place
-        self._named = synced.files
-        self._moved = False
-        self._lines_bytes -= sum(map(len, self._lines[: synced.lines]))
-        del self._lines[: synced.lines]
+        self._disk.confirm(synced)
 
     def repeat(self) -> None:
         """The disk has failed to confirm: write all that is unconfirmed again, to a new segment. Raises `OSError`."""
-        number, end, position = self._confirmed
-        segment = self._create(position, b"".join(self._lines))
+        number, end, position = self._disk.place
+        segment = self._create(position, b"".join(self._disk.lines))
         segment.next = self.position
         for doubtful in self.segments:
             if doubtful.number > number:
@@ -162,8 +140,7 @@ class Log:
         if self.directory is None:
             return
         if delivered and not self._began and not self._owed:
-            self._lines.clear()
-            self._lines_bytes = 0
+            self._disk.clear()
             self.segments.clear()
             directory, self.directory = self.directory, None
             directory.remove()
@@ -200,15 +177,14 @@ class Log:
         self.written += 1
         self._owed.clear()
         if self._confirm:
-            self._lines.append(lines)
-            self._lines_bytes += len(lines)
+            self._disk.add(lines)
 
     def _segment(self, size: int, besides: int, *, limited: bool) -> Segment:
         if not self.segments or self._broken:
             self._renew()
         if limited:
-            if self._lines_bytes > _UNCONFIRMED_BYTES:
-                raise JournalFull(f"{self._lines_bytes} bytes wait for the disk to confirm them")
+            if self._disk.bytes > _UNCONFIRMED_BYTES:
+                raise JournalFull(f"{self._disk.bytes} bytes wait for the disk to confirm them")
             self._make_room(size + besides)
         newest = self.segments[-1]
         if newest.end + size > max(self._segment_bytes, 2 * self._fresh):
@@ -300,7 +276,7 @@ class Log:
         """Segments that hold nothing behind the position, and nothing that the disk has not elsewhere by now."""
         number = self.segments[-1].number if self.segments else 0
         if self._confirm:
-            number = 0 if self._moved else min(number, self._confirmed[0])
+            number = min(number, self._disk.segment)
         return [segment for segment in self.segments if segment.number < number and segment.next <= position]
 
     def _mend(self, standing: WriterDirectory) -> None:
@@ -317,4 +293,4 @@ class Log:
             self._publish(directory)
             self.directory = directory
         if gone:
-            self._moved, self._named = True, -1
+            self._disk.move()

@@ -125,10 +125,13 @@ def _sayings(remains: Remains, found: Findings, listener: Listener) -> list[Reco
 
 
 def _given_up(remains: Remains, listener: Listener) -> list[Record]:
-    """What made room while a lane was behind; the writer may have said so itself, but nobody knows."""
+    """What made room while a lane was behind; the writer may have said so itself, but nobody knows.
+
+    For the primary lane nothing is given up: if its cursor is behind, that is all that a power cut has left of it.
+    """
     cursors = Cursors(remains.directory.path)
     first = remains.segments[0].first if remains.segments else 0
-    behind = {lane: first - cursors.of(lane).position for lane in remains.lanes}
+    behind = {lane: first - cursors.of(lane).position for lane in remains.lanes[1:]}
     said = {"reason": "the sink was too far behind", "until": first, "writer": remains.writer}
     return [
         listener.own(Kind.LOSS, {"records": count, "sink": lane, **said}) for lane, count in behind.items() if count > 0
