@@ -86,3 +86,14 @@ def test_promises_name_tests_that_exist() -> None:
     named = set(re.findall(r"`(tests/[\w/.]+)`", (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")))
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
     assert len(named) > 10
+
+
+def test_kinds_of_failures_are_those_of_the_source() -> None:
+    """Whoever alerts on a kind has copied it from the page, word for word."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| kind | what it means |")[2].partition("\n\n")[0]
+    kinds = [kind for row in table.splitlines() for kind in re.findall("`([^`]+)`", row.partition(" | ")[0])]
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "asgi_audit").rglob("*.py"))
+    parts = [part for kind in kinds for part in re.split("NAME|PATH", kind)]
+    assert len(kinds) > 20
+    assert [part for part in parts if part not in source] == []
