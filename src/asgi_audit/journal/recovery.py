@@ -7,6 +7,7 @@ Rule 2: that segment appears whole, by a rename. Before it, everything can be do
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -151,7 +152,7 @@ def _add(remains: Remains, base: int, records: Sequence[bytes]) -> None:
     lines = [frame(RECORD, b"%d" % seq, NO_INTENT, entry) for seq, entry in enumerate(records)]
     path = remains.addition
     new = path.with_suffix(".new")
-    with new.open("wb") as file:
+    with _private(new, os.O_TRUNC) as file:
         file.write(b"".join([header.line(), *lines]))
         file.flush()
         os.fsync(file.fileno())
@@ -161,5 +162,9 @@ def _add(remains: Remains, base: int, records: Sequence[bytes]) -> None:
 
 def _set_aside(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with path.open("ab") as file:
+    with _private(path, os.O_APPEND) as file:
         file.write(content)
+
+
+def _private(path: Path, flag: int) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600), "wb")
