@@ -128,16 +128,14 @@ class FileJournal:
         with self._lock, self._step:
             reader = self._readers[lane]
             reader.acknowledge(position, self._log.first)
-            directory = self._log.directory
-            needless = min(reader.acknowledged for reader in self._readers.values())
+            needless, directory = min(each.acknowledged for each in self._readers.values()), self._log.directory
         if directory is None:
             return
-        if self._cursors is None:
-            self._cursors = Cursors(directory.path)
         try:
+            self._cursors = self._cursors or Cursors(directory.path)
             self._cursors.save(Cursor(lane, reader.acknowledged))
             self._needless = needless
-            self._let_go(self._cursors)
+            self._let_go()
         except OSError as error:
             self._listener.troubled("a cursor could not be saved: what is stored may be delivered again", error)
 
@@ -246,18 +244,14 @@ class FileJournal:
             if loss is not None:
                 self._listener.lost(loss, 1)
 
-    def _let_go(self, cursors: Cursors | None) -> None:
-        needless = self._needless
+    def _let_go(self) -> None:
         with self._lock, self._step:
-            trouble = self._log.trouble is not None
-            passed = self._log.passed(needless)
-        if cursors is None or not (passed or trouble):
-            return
-        if self._fsync != "never":
-            cursors.sync()  # else, after a power cut, what is stored, and gone, would be taken for lost
-        with self._lock, self._step:
-            self._log.forget(needless)
-            if trouble:
+            needless, due = self._needless, self._log.trouble is not None or self._log.passed(self._needless)
+        if due and (cursors := self._cursors) is not None:
+            if self._fsync != "never":
+                cursors.sync()  # else, after a power cut, what is stored, and gone, would be taken for lost
+            with self._lock, self._step:
+                self._log.forget(needless)
                 self._syncer.wake()
 
     def _keep_synced(self) -> None:
@@ -292,8 +286,8 @@ class FileJournal:
         self._listener.readable()
         for done in due:
             done()
-        with suppress(OSError):  # there is another time: what was carried on is on the disk now
-            self._let_go(self._cursors)
+        with suppress(OSError):  # what can't be let go of now has another time
+            self._let_go()
         return True
 
     def _repeat(self, error: OSError) -> None:

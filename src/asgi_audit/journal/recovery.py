@@ -45,7 +45,9 @@ class Findings:
         self._needed = needed
         number = 0
         for segment in remains.segments:
-            if segment.number != number + 1:  # what was still open then, this one has carried on
+            # What was still open when those between were dropped, this one has carried on. But where they never came to
+            # the disk, this one may not be there whole.
+            if segment.number != number + 1 and segment.first <= needed:
                 self.intents.clear()
                 self.provisional.clear()
             number = segment.number

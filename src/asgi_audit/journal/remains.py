@@ -1,6 +1,6 @@
 """The segments that a dead writer has left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -29,11 +29,9 @@ class Remains:
         #: Those who were to read it; if no header says so, those who found it.
         self.lanes = headers[0].lanes if headers else tuple(lanes)
         self.segments: list[Segment] = []
-        first = 0
         for path, header in found:
             if header is not None or not path.name.endswith(_ADDED):
-                self._load(path, header or self._guess(path, first))
-                first = self.segments[-1].header.first
+                self._load(path, header or self._guess(path))
 
     @property
     def recovered(self) -> bool:
@@ -66,11 +64,12 @@ class Remains:
         while len(self.segments) > 1 and self.segments[0].next <= position:
             self.segments.pop(0).unlink()
 
-    def _guess(self, path: Path, first: int) -> Header:
-        found = (item for item in entries(path.read_bytes()) if isinstance(item, Entry) and item.words[0] == RECORD)
-        record = next(found, None)
-        first = first if record is None else int(record.words[1])
-        return Header(format=FORMAT, writer=self.writer, lanes=self.lanes, first=first)
+    def _guess(self, path: Path) -> Header:
+        first = next(_seqs(path.read_bytes()), None)
+        if first is None and self.segments:  # then it begins where the one before ends
+            before = self.segments[-1]
+            first = max(_seqs(before.read(0, before.end)), default=before.header.first - 1) + 1
+        return Header(format=FORMAT, writer=self.writer, lanes=self.lanes, first=first or 0)
 
     def _load(self, path: Path, header: Header) -> None:
         segment = Segment(path, header, end=path.stat().st_size)
@@ -93,3 +92,7 @@ def belongs(path: Path) -> bool:
 def _header(path: Path) -> Header | None:
     with path.open("rb") as file:
         return read_header(file.readline())
+
+
+def _seqs(content: bytes) -> Iterator[int]:
+    return (int(item.words[1]) for item in entries(content) if isinstance(item, Entry) and item.words[0] == RECORD)
