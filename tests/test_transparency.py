@@ -1,5 +1,7 @@
 """Promise 1 as a law: whatever an application does, it and its server see the same with and without the middleware."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import anyio
@@ -13,6 +15,7 @@ from asgi_audit._types import ASGIApp, Message, Scope
 from asgi_audit.testing import FailingSink, MemorySink
 from tests.asgi.behaviours import Behaviour, Step, steps
 from tests.asgi.conversation import http_scope, request, websocket_scope
+from tests.delivery.faulty import FAST
 from tests.durable import DurableJournal
 
 KEY = "asgi_audit"
@@ -168,22 +171,20 @@ def compare(
 
 
 def check(
-    backend: str,
-    played: list[Step],
-    scope: Scope,
-    incoming: list[Message],
-    refuses: int | None,
-    level: Level,
-    journal: DurableJournal | None = None,
+    backend: str, played: list[Step], scope: Scope, incoming: list[Message], refuses: int | None, level: Level
 ) -> None:
     """See the same, and exactly one record of what is recorded."""
     sink = MemorySink()
-    policy = Policy([Rule(level, required=journal is not None and level is not Level.NONE)])
-    with AuditTrail(sink, policy=policy, identify=refuse, journal=journal) as trail:
+    with AuditTrail(sink, policy=Policy([Rule(level)]), identify=refuse) as trail:
         compare(backend, trail, played, scope, incoming, refuses)
-    connections = [record for record in sink.records if record.kind is not Kind.EVENT]
+    check_records(sink.records, level)
+
+
+def check_records(records: list[Record], level: Level) -> None:
+    """One of the connection, if there is to be one, to which the others are linked."""
+    connections = [record for record in records if record.kind is not Kind.EVENT]
     assert len(connections) == (0 if level is Level.NONE else 1)
-    assert all(event.parent == connections[0].id for event in sink.records if event.kind is Kind.EVENT)
+    assert all(event.parent == connections[0].id for event in records if event.kind is Kind.EVENT)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -204,10 +205,32 @@ def test_nobody_can_tell_on_trio(
     check("trio", played, scope, incoming, refuses, level)
 
 
+class Strict(NamedTuple):
+    """A trail that must have each request on its disk, before it runs and before its response ends."""
+
+    trail: AuditTrail
+    journal: DurableJournal
+    sink: MemorySink
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[dict[Level, Strict]]:
+    """One for each level."""
+    made: dict[Level, Strict] = {}
+    with contextlib.ExitStack() as stack:
+        for level in (Level.NONE, Level.METADATA, Level.RESPONSE):
+            journal, sink = DurableJournal(synchronous=True), MemorySink()
+            policy = Policy([Rule(level, required=level is not Level.NONE)])
+            trail = AuditTrail(sink, policy=policy, identify=refuse, journal=journal, delivery=FAST)
+            made[level] = Strict(stack.enter_context(trail), journal, sink)
+        yield made
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @laws
 def test_nobody_can_tell_that_a_disk_is_waited_for(
+    strict: dict[Level, Strict],
     backend: str,
     played: list[Step],
     scope: Scope,
@@ -216,8 +239,12 @@ def test_nobody_can_tell_that_a_disk_is_waited_for(
     level: Level,
 ) -> None:
     """The same where a record is required and each response waits for its own; and each intent has ended once."""
-    journal = DurableJournal(synchronous=True)
-    check(backend, played, scope, incoming, refuses, level, journal)
+    trail, journal, sink = strict[level]
+    for earlier in (journal.intents, journal.ended, sink.everything):
+        earlier.clear()
+    compare(backend, trail, played, scope, incoming, refuses)
+    trail.flush()
+    check_records(sink.records, level)
     assert len(journal.intents) == len(journal.ended) == (0 if level is Level.NONE else 1)
     assert journal.open == []
 
