@@ -21,7 +21,7 @@ def begin(place: Path, lanes: Sequence[str] = LANES, **options: Any) -> FileJour
 
 def die(journal: FileJournal) -> None:
     """Leave all as it stands, and let go of the lock, as a process does that is killed. No sync is under way then."""
-    with journal._syncing:
+    with journal._durability.busy:
         journal.renew()
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_audit.journal import FileJournal
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 from asgi_audit.record import Kind, Outcome, Record, decode
 from tests.journal.succession import begin, die, directory_of, inherit, losses
 from tests.samples import record
@@ -27,25 +27,27 @@ class Disk:
     """What the disk has of each file: what it held when it was last synced. Observed where the system is asked to."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._has: dict[int, bytes] = {}  # by inode
+        self._has: dict[str, bytes] = {}  # by the file's name: an inode may be another file's next
         self._lock = threading.Lock()
         patch.setattr("asgi_audit.journal.segment._sync", self._observed(os.fdatasync))
         patch.setattr("os.fsync", self._observed(os.fsync))
 
     def _observed(self, real: Callable[[int], None]) -> Callable[[int], None]:
         def sync(file: int) -> None:
-            path = Path(f"/proc/self/fd/{file}")
-            before = b"" if path.is_dir() else path.read_bytes().rstrip(b"\0")  # what comes meanwhile may be too late
+            path = Path(f"/proc/self/fd/{file}").resolve()
+            before = (
+                b"" if not path.is_file() else path.read_bytes().rstrip(b"\0")
+            )  # what comes meanwhile may be too late
             real(file)
             with self._lock:
-                self._has[os.fstat(file).st_ino] = before
+                self._has[path.name] = before
 
         return sync
 
     def of(self, path: Path) -> bytes:
         """What it has of the file."""
         with self._lock:
-            return self._has.get(path.stat().st_ino, b"")
+            return self._has.get(path.name, b"")
 
 
 class Requests:
@@ -147,7 +149,7 @@ def test_what_was_confirmed_outlasts_a_power_cut(
         requests = Requests(journal)
         for what, *how in steps:
             getattr(requests, what)(*how)
-        with journal._syncing, journal._lock:
+        with journal._durability.busy, journal._lock:
             directory = directory_of(journal)
             writer = journal.writer
             files = [(path, disk.of(path), path.read_bytes().rstrip(b"\0")) for path in directory.glob("*.seg")]
