@@ -227,7 +227,7 @@ class Model(RuleBasedStateMachine):
 def test_writers_agree_with_the_model(full: bool) -> None:
     """In full, in at least 20,000 steps."""
     Model.steps = 0
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Model, settings=settings(max_examples=1000 if full else 80, stateful_step_count=_STEPS, deadline=None)
     )
     print(f"{Model.steps} steps")

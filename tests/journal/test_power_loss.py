@@ -27,7 +27,7 @@ class Disk:
     """What the disk has of each file: what it held when it was last synced. Observed where the system is asked to."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._has: dict[str, bytes] = {}  # by the file's name: an inode may be another file's next
+        self._has: dict[str, bytes] = {}  # by paths: an inode may be another file's next
         self._lock = threading.Lock()
         patch.setattr("asgi_audit.journal.segment._sync", self._observed(os.fdatasync))
         patch.setattr("os.fsync", self._observed(os.fsync))
@@ -40,14 +40,14 @@ class Disk:
             )  # what comes meanwhile may be too late
             real(file)
             with self._lock:
-                self._has[path.name] = before
+                self._has[str(path)] = before
 
         return sync
 
     def of(self, path: Path) -> bytes:
         """What it has of the file."""
         with self._lock:
-            return self._has.get(path.name, b"")
+            return self._has.get(str(path), b"")
 
 
 class Requests:
