@@ -11,7 +11,7 @@ import pytest
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Record, Rule, annotate
 from asgi_audit._types import ASGIApp, Receive, Scope, Send
 from asgi_audit.journal import FileJournal
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import (
     BACKENDS,

@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 
 from asgi_audit.journal import FileJournal, log
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 
 _VARIABLE = "ASGI_AUDIT_CRASH"
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 from tests.crash.figures import Figures
 from tests.crash.orders import Orders
 from tests.crash.rounds import Run

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Rule
 from asgi_audit._types import Receive, Scope, Send
 from asgi_audit.journal import FileJournal
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 from asgi_audit.testing import MemorySink
 from tests.asgi.conversation import body, start
 from tests.durable import DurableJournal

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from asgi_audit.journal.file import Fsync
+from asgi_audit.journal.durability import Fsync
 from asgi_audit.sqlalchemy import SQLAlchemySink  # noqa: F401 - to import it but once
 from tests.syscalls.diary import Diary
 from tests.syscalls.script import play, trail_in

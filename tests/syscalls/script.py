@@ -6,7 +6,8 @@ from pathlib import Path
 from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Rule, annotate
 from asgi_audit._types import ASGIApp, Message, Receive, Scope, Send
 from asgi_audit.delivery import Delivery
-from asgi_audit.journal.file import FileJournal, Fsync
+from asgi_audit.journal.durability import Fsync
+from asgi_audit.journal.file import FileJournal
 from tests.syscalls.diary import Diary
 from tests.syscalls.steps import STATUS, STEPS, Step
 

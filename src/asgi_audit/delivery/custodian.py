@@ -8,6 +8,7 @@ from asgi_audit.delivery.bell import Bell
 from asgi_audit.journal import Journal
 
 _LOOK_SECONDS = 3.0
+_LAST_MOMENT = 0.1  # seconds, in which it ends unless there is a recovery going on
 
 
 class Custodian:
@@ -18,16 +19,21 @@ class Custodian:
         self._declare = declare
         self._bell = bell
         self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread, if there may be anything to find; if there can't be one, another process will look."""
         if self._journal.durable:
+            thread = threading.Thread(target=self._run, name="asgi-audit-custodian", daemon=True)
             with suppress(RuntimeError):
-                threading.Thread(target=self._run, name="asgi-audit-custodian", daemon=True).start()
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """Look no more. A recovery that is going on is left to itself: another process will do it again."""
         self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_LAST_MOMENT)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

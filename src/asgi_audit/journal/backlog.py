@@ -25,12 +25,17 @@ class Backlog:
         self._listener = listener
         self._estates: tuple[Estate, ...] = ()
         self._left: set[str] = set()  # those that are not for us, by their names
-        self._closed = False
+        self._looking = False
 
     @property
     def estates(self) -> Sequence[Estate]:
         """What was taken and is not yet delivered."""
         return [estate for estate in self._estates if not estate.finished]
+
+    @property
+    def left(self) -> int:
+        """How many directories wait for others, because of their lanes or their format."""
+        return sum((self._place / name).exists() for name in self._left)
 
     @property
     def bytes(self) -> int:
@@ -39,6 +44,7 @@ class Backlog:
 
     def look(self) -> None:
         """Take what there is, the oldest first. Never raises."""
+        self._looking = True
         try:
             paths = sorted((path for path in self._place.iterdir() if belongs(path)), key=_age)
         except OSError:
@@ -54,7 +60,8 @@ class Backlog:
                     self._listener.troubled("what a dead writer has left could not be taken over", error)
 
     def release(self) -> None:
-        """Leave all to others."""
+        """Leave all to others, also what is just being taken."""
+        self._looking = False
         for estate in self.estates:
             estate.release()
         self._estates = ()
@@ -85,8 +92,10 @@ class Backlog:
         estate = Estate(remains, heirs, self._listener)
         if estate.finished:
             self._left.add(path.name)
-        else:
+        elif self._looking:
             self._estates = (*self.estates, estate)
+        else:
+            estate.release()
 
 
 def _age(path: Path) -> float:

@@ -2,12 +2,11 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, get_args
 
 from asgi_audit.errors import ConfigurationError, JournalFull
 from asgi_audit.interruption import Step
@@ -16,18 +15,14 @@ from asgi_audit.journal.backlog import Backlog
 from asgi_audit.journal.base import Batch, Listener, Progress, Queue
 from asgi_audit.journal.cursors import Cursor, Cursors
 from asgi_audit.journal.directory import WriterDirectory, lockable
+from asgi_audit.journal.durability import Durability, Fsync
 from asgi_audit.journal.filesystem import remark
 from asgi_audit.journal.intake import Intake
 from asgi_audit.journal.log import Log
 from asgi_audit.journal.segment import FORMAT, Header
-from asgi_audit.journal.syncer import Syncer
 from asgi_audit.record import Record, encode
 
-Fsync: TypeAlias = Literal["never", "interval", "always"]
-
 _LEAST_BYTES: Final = 2**14  # an eighth of it must hold a few loss records
-_INTERVAL: Final = 0.2  # seconds
-_ATTEMPTS: Final = 3  # to have something synced, each on a new segment
 
 
 class FileJournal:
@@ -44,6 +39,7 @@ class FileJournal:
     _log: Log
     _backlog: Backlog
     _cursors: Cursors | None
+    _durability: Durability
 
     def __init__(
         self, path: Path | str, *, fsync: Fsync = "interval", max_bytes: int = 2**30, deadline: float = 2.0
@@ -114,7 +110,7 @@ class FileJournal:
         with self._lock, self._step:
             reader = self._readers[lane]
             reader.skip(self._log.first)
-            start, until = reader.acknowledged, self._readable
+            start, until = reader.acknowledged, self._durability.readable
             segments = list(self._log.segments)
         if start >= until:
             return Batch([], start)
@@ -145,7 +141,7 @@ class FileJournal:
             return self._readers[lane].progress(
                 first=self._log.first,
                 position=self._log.position,
-                readable=self._readable,
+                readable=self._durability.readable,
                 held=len(self._intake.held),
             )
 
@@ -153,22 +149,16 @@ class FileJournal:
         """Wait until the disk has all that was appended, or has failed a few times. What is appended next is tried."""
         with self._lock, self._step:
             self._log.hurry()
-        for _ in range(_ATTEMPTS):
-            if self._sync():
-                break
+        self._durability.sync()
 
     def on_settled(self, done: Callable[[], None]) -> bool:
         """Call `done` once the disk has all that was appended, if the journal is synchronous."""
-        with self._lock, self._step:
-            if not self.synchronous or self._settled >= self._log.written:
-                return False
-            self._waiting.append((self._log.written, done))
-            self._syncer.wake()
-        return True
+        return self.synchronous and self._durability.on_settled(done)
 
     def look(self) -> None:
-        """Take over what dead writers have left."""
+        """Take over what dead writers have left, and see whether our own directory still stands."""
         self._backlog.look()
+        self._durability.sync()
 
     def backlog(self) -> Sequence[Queue]:
         """What was taken over and is not yet delivered."""
@@ -176,18 +166,20 @@ class FileJournal:
 
     def problems(self) -> list[str]:
         """Why nothing can be written now."""
-        trouble = self._log.trouble or self._unsafe
+        trouble = self._log.trouble or self._durability.unsafe
         return [] if trouble is None else [f"journal {self.path}: {trouble.strerror or trouble}"]
 
     def notes(self) -> list[str]:
-        """What the file system does not promise."""
-        return remark(self.path)
+        """What the file system does not promise, and what waits here for others."""
+        left = self._backlog.left
+        said = f"{left} writers' directories wait for other sinks or versions: asgi-audit journal ls {self.path}"
+        return remark(self.path) + ([said] if left else [])
 
     def close(self) -> None:
         """Remove the writer's directory, if all is delivered; let others have what dead writers have left."""
         self.sync()
         try:
-            with self._syncing, self._lock, self._step:
+            with self._durability.busy, self._lock, self._step:
                 readers = self._readers.values()
                 delivered = not self._intake.held and all(each.acknowledged == self._log.position for each in readers)
                 self._log.finish(delivered=delivered)
@@ -199,15 +191,10 @@ class FileJournal:
     def _set_up(self) -> None:
         self.writer = os.urandom(16).hex()
         self._lock = threading.RLock()
-        self._syncing = threading.RLock()
         self._step = Step()
         self._readers = {lane: tape.TapeReader() for lane in self._lanes}
-        self._synced = 0  # the position behind the last record that the disk has
-        self._settled = 0  # entries that the disk has
         self._needless = 0  # the position before which every lane's cursor on the disk has passed
-        self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._cursors = None
-        self._unsafe: OSError | None = None  # why the disk may not have what was written
         self._log = Log(
             self.path,
             Header(format=FORMAT, writer=self.writer, lanes=self._lanes, first=0),
@@ -217,13 +204,11 @@ class FileJournal:
             confirm=self._fsync != "never",
         )
         self._intake = Intake(self._log)
-        self._syncer = Syncer(self._keep_synced, 0.0 if self.synchronous else _INTERVAL, self._lock)
         if self._lanes:
             self._backlog = Backlog(self.path, self._lanes, self._listener)
-
-    @property
-    def _readable(self) -> int:
-        return self._log.position if self._fsync == "never" else self._synced
+            self._durability = Durability(
+                self._log, self._fsync, self._lock, self._step, self._listener, self._let_go_if_possible
+            )
 
     def _do(self, work: Callable[[], None], loss: str | None = None) -> None:
         """Do it now; if it is our own thread that we interrupt, it does it, when nobody can be told any more."""
@@ -233,7 +218,7 @@ class FileJournal:
             else:
                 with self._step:
                     work()
-            self._syncer.wake()
+            self._durability.wake()
         if self._fsync == "never":
             self._listener.readable()
 
@@ -252,49 +237,8 @@ class FileJournal:
                 cursors.sync()  # else, after a power cut, what is stored, and gone, would be taken for lost
             with self._lock, self._step:
                 self._log.forget(needless)
-                self._syncer.wake()
+                self._durability.wake()
 
-    def _keep_synced(self) -> None:
-        while not self._sync() and self._log.directory is not None:
-            time.sleep(_INTERVAL)
-
-    def _sync(self) -> bool:
-        with self._syncing:
-            return self._sync_alone()
-
-    def _sync_alone(self) -> bool:
-        try:
-            with self._lock, self._step:
-                todo = self._log.unconfirmed()
-        except OSError as error:
-            self._unsafe = OSError(*error.args)
-            self._listener.troubled("the journal's directory is gone, and can't be made again", error)
-            return False
-        try:
-            if todo is not None and self._fsync != "never":
-                todo.sync()
-        except OSError as error:
-            self._repeat(error)
-            return False
-        self._unsafe = None
-        with self._lock, self._step:
-            if todo is not None:
-                self._log.confirm(todo)
-                self._synced, self._settled = todo.place[2], todo.written
-            due = [done for written, done in self._waiting if written <= self._settled]
-            self._waiting = [each for each in self._waiting if each[0] > self._settled]
-        self._listener.readable()
-        for done in due:
-            done()
+    def _let_go_if_possible(self) -> None:
         with suppress(OSError):  # what can't be let go of now has another time
             self._let_go()
-        return True
-
-    def _repeat(self, error: OSError) -> None:
-        self._unsafe = OSError(*error.args)
-        try:
-            with self._lock, self._step:
-                self._log.repeat()
-        except OSError as another:
-            error = another
-        self._listener.troubled("the disk did not confirm what was written, which is written again", error)

@@ -21,6 +21,7 @@ from asgi_audit.journal.cursors import Cursor, Cursors
 from asgi_audit.journal.directory import WriterDirectory, discard
 from asgi_audit.journal.frame import END, frame
 from asgi_audit.journal.segment import Header, Segment, name
+from asgi_audit.journal.shelf import Shelf
 from asgi_audit.journal.unconfirmed import Confirmation, Unconfirmed
 
 _SEGMENT_BYTES: Final = 2**23
@@ -47,7 +48,7 @@ class Log:
         *,
         confirm: bool,
     ) -> None:
-        self.segments: list[Segment] = []
+        self.segments = Shelf()
         self.directory: WriterDirectory | None = None
         self.position = 0  # the seq of the next record
         self.written = 0  # entries
@@ -60,7 +61,6 @@ class Log:
         self._lanes = lanes
         self._others = others
         self._taken = 0  # by the others, when that last mattered
-        self._full = 0  # bytes in all segments but the newest
         self._confirm = confirm
         self._files = 0
         self._began: dict[bytes, bytes] = {}  # lines, by their keys
@@ -96,7 +96,7 @@ class Log:
         It may use `room`, which was reserved. Raises `OSError`, `JournalFull`.
         """
         self._write(line, -room, limited=limited)
-        self.position = self.segments[-1].next = self.position + 1
+        self.position = self.segments.newest.next = self.position + 1
         for key in keys:
             self._began.pop(key, None)
 
@@ -116,24 +116,25 @@ class Log:
         number, end, position = self._disk.place
         segment = self._create(position, b"".join(self._disk.lines))
         segment.next = self.position
-        for doubtful in self.segments:
-            if doubtful.number > number:
-                doubtful.unlink()
-            elif doubtful.number == number:
-                doubtful.cut(end)
-                doubtful.next = position
-        self.segments = [each for each in self.segments if each.number <= number]
+        self.segments.back_to(number, end, position)
         self._add(segment)
         self._broken = False
 
     def forget(self, position: int) -> None:
         """Every lane has stored what stands before. A full disk gets back what the newest segment takes up, too."""
-        newest = self.segments[-1] if self.segments else None
+        newest = self.segments.newest if self.segments else None
         if self.trouble is not None and newest is not None and newest.next <= position and newest.end > self._fresh:
             with suppress(OSError):
                 self._rotate()
         for segment in self.passed(position):
-            self._drop(segment)
+            self.segments.drop(segment)
+
+    def passed(self, position: int) -> list[Segment]:
+        """Segments that hold nothing behind the position, and nothing that the disk has not elsewhere by now."""
+        if not self.segments:
+            return []
+        number = self.segments.newest.number
+        return self.segments.passed(position, min(number, self._disk.segment) if self._confirm else number)
 
     def finish(self, *, delivered: bool) -> None:
         """Nothing is expected any more: leave no directory if nobody needs it, else say that it ended in good order."""
@@ -154,20 +155,26 @@ class Log:
     def release(self) -> None:
         """It is the parent's: let go of it without touching it."""
         if self.directory is not None:
-            self.directory.release()
+            directory, self.directory = self.directory, None
+            directory.release()
 
     def _write(self, line: bytes, besides: int = 0, *, limited: bool = True) -> None:
         try:
-            segment = self._segment(len(line), besides, limited=limited)
-            if segment.end + len(line) > segment.allocated:
-                segment.allocate(len(line), self._segment_bytes)
-            self._put(segment, line)
+            try:
+                self._put(line, besides, limited=limited)
+            except OSError:
+                if not self._broken and not self._give_way():
+                    raise
+                self._put(line, besides, limited=limited)  # in another segment, or in the room of another
         except OSError as error:
             self.trouble = OSError(*error.args)  # without the frames that the other one holds on to
             raise
         self.trouble = None
 
-    def _put(self, segment: Segment, line: bytes) -> None:
+    def _put(self, line: bytes, besides: int, *, limited: bool) -> None:
+        segment = self._segment(len(line), besides, limited=limited)
+        if segment.end + len(line) > segment.allocated:
+            segment.allocate(len(line), self._segment_bytes)
         lines = b"".join([*self._owed, line]) if self._owed else line
         try:
             segment.write(lines)
@@ -186,11 +193,11 @@ class Log:
             if self._disk.bytes > _UNCONFIRMED_BYTES:
                 raise JournalFull(f"{self._disk.bytes} bytes wait for the disk to confirm them")
             self._make_room(size + besides)
-        newest = self.segments[-1]
+        newest = self.segments.newest
         if newest.end + size > max(self._segment_bytes, 2 * self._fresh):
             with suppress(OSError):  # where no new file can be, the old one grows
                 self._rotate()
-        return self.segments[-1]
+        return self.segments.newest
 
     def _renew(self) -> None:
         if self.trouble is not None and time.monotonic() < self._retry:
@@ -239,17 +246,8 @@ class Log:
         return segment
 
     def _add(self, segment: Segment) -> None:
-        if self.segments:
-            newest = self.segments[-1]
-            newest.cut(newest.end)  # what was allocated ahead is not needed any more
-        self._full = sum(each.end for each in self.segments)
-        self.segments.append(segment)
+        self.segments.add(segment)
         self._fresh = segment.end
-
-    def _drop(self, segment: Segment) -> None:
-        self.segments.remove(segment)
-        self._full -= segment.end
-        segment.unlink()
 
     def _make_room(self, size: int) -> None:
         """Segments that the primary lane has passed make room for new entries, whoever else has not read them."""
@@ -258,30 +256,33 @@ class Log:
         self._taken = self._others()
         if self._room() >= size:
             return
-        done = self._lanes()[self._header.lanes[0]]
-        newest = self.segments[-1]
-        if newest.next <= done and newest.end > self._fresh:
-            with suppress(OSError):
-                self._rotate()
-        passed = self.passed(done)
+        passed = self._spare()
         if self._room() + sum(segment.end for segment in passed) < size:
             raise JournalFull(f"{self._max_bytes} bytes of records wait for {self._header.lanes[0]}")
         while self._room() < size:
-            self._drop(passed.pop(0))
+            self.segments.drop(passed.pop(0))
+
+    def _give_way(self) -> bool:
+        """The disk is full: make room as at the limit, if there is any to make."""
+        if not self.segments or not (passed := self._spare()):
+            return False
+        self.segments.drop(passed[0])
+        return True
+
+    def _spare(self) -> list[Segment]:
+        done = self._lanes()[self._header.lanes[0]]
+        newest = self.segments.newest
+        if newest.next <= done and newest.end > self._fresh:
+            with suppress(OSError):
+                self._rotate()
+        return self.passed(done)
 
     def _room(self) -> int:
-        return self._max_bytes - self._taken - self.reserved - self._full - self.segments[-1].end
-
-    def passed(self, position: int) -> list[Segment]:
-        """Segments that hold nothing behind the position, and nothing that the disk has not elsewhere by now."""
-        number = self.segments[-1].number if self.segments else 0
-        if self._confirm:
-            number = min(number, self._disk.segment)
-        return [segment for segment in self.segments if segment.number < number and segment.next <= position]
+        return self._max_bytes - self._taken - self.reserved - self.segments.bytes
 
     def _mend(self, standing: WriterDirectory) -> None:
         """What somebody has deleted is written again: the files are still open."""
-        directory, gone = standing, self.segments
+        directory, gone = standing, list(self.segments)
         if standing.stands:
             gone = [segment for segment in self.segments if not segment.linked]
         else:
