@@ -32,7 +32,7 @@ class Custodian:
     def stop(self) -> None:
         """Look no more. A recovery that is going on is left to itself: another process will do it again."""
         self._stopped.set()
-        if self._thread is not None:
+        if self._thread not in {None, threading.current_thread()}:
             self._thread.join(_LAST_MOMENT)
 
     def _run(self) -> None:
