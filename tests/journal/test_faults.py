@@ -24,9 +24,12 @@ def test_a_write_that_fails_takes_no_seq(
     journal = begin(tmp_path)
     first, refused, second = records(3)
     journal.append(first)
+    segment = directory_of(journal) / "000001.seg"
+    before = content_of(segment)
     with writes(monkeypatch, number, after), pytest.raises(OSError, match=os.strerror(number or errno.ENOSPC)):
         journal.append(refused)
     assert journal.problems() == [f"journal {tmp_path}: {os.strerror(number or errno.ENOSPC)}"]
+    assert content_of(segment) == before
     journal.sync()  # which makes the next attempt come at once
     journal.append(second)
     assert journal.problems() == []
@@ -185,7 +188,8 @@ def test_a_deleted_segment_is_written_again(cut: bool, tmp_path: Path) -> None:
     told = inherit(tmp_path)["first"]
     own = [each.seq for each in told if not each.data]
     assert own == ([3] if cut else [0, 1, 2, 3])
-    assert [each["records"] for each in losses(told)] == ([3] if cut else [])
+    assert sum(each["records"] for each in losses(told)) == (3 if cut else 0)
+    assert bool(losses(told)) is cut
 
 
 def test_a_removed_directory_is_made_again(tmp_path: Path) -> None:

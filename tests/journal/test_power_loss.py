@@ -9,7 +9,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asgi_audit.journal import FileJournal
@@ -133,8 +133,14 @@ STEPS = st.one_of(
 )
 
 
+#: Segments are filled, stored and let go of.
+PASSING: list[tuple[str] | tuple[str, int]] = [("begin",), ("end", _END), ("settle",), ("store", 8)] * 5
+
+
 @pytest.mark.parametrize("fsync", ["interval", "always"])
 @given(seed=st.integers(0, 2**32), steps=st.lists(STEPS, max_size=40))
+@example(seed=0, steps=PASSING)
+@example(seed=1, steps=PASSING)
 @settings(deadline=None)
 def test_what_was_confirmed_outlasts_a_power_cut(
     fsync: Fsync, seed: int, steps: list[tuple[str] | tuple[str, int]]
