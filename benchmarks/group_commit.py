@@ -1,8 +1,8 @@
 """How much later a response ends with `fsync="always"`, beside a bare group commit of as many bytes.
 
-`python -m benchmarks.group_commit`. Requests run concurrently in one loop, in which each ends its response again and
-again, with or without a pause before. What is measured is how long the application's last `send` takes to reach the
-server.
+`python -m benchmarks.group_commit`. Clients run concurrently in one loop, each with one request after the other. Those
+that work for a while arrive one by one; those that don't keep the loop busy, and wait for each other's computing, too.
+What is measured is how long the application's last `send` takes to reach the server.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1024, help="of a repetition")
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--pause", type=float, default=0.02, help="the mean time that a request's own work takes")
+    parser.add_argument("--pause", type=float, default=0.05, help="the mean time that a request's own work takes")
     given = parser.parse_args()
     for pause in (0.0, given.pause):
         print(f"\nAdded by waiting for the disk, µs, requests that work for {pause * 1000:g} ms\n")
@@ -109,11 +109,12 @@ def _compare(pause: float, requests: int, repetitions: int) -> str:
         bare_commit = Committing(working, commits, _lines(journal))
         base: float | None = None
         for concurrent in _CONCURRENT:
+            count = max(requests // 16, 4 * concurrent) if pause else requests
             theirs: list[float] = []
             ours: list[float] = []
             for _ in range(repetitions):
-                theirs += asyncio.run(load(bare_commit, concurrent, requests))
-                ours += asyncio.run(load(case.app, concurrent, requests))
+                theirs += asyncio.run(load(bare_commit, concurrent, count))
+                ours += asyncio.run(load(case.app, concurrent, count))
                 case.deliver()
             (their_50, their_99), (our_50, our_99) = _percentiles(theirs), _percentiles(ours)
             base = base or our_50
