@@ -154,18 +154,30 @@ def test_a_record_in_the_middle_of_opening_is_delivered() -> None:
 
 def test_what_is_put_off_while_the_rest_is_made_up_for_is_done_too() -> None:
     """In order, and before the step is over."""
-    step, done = Step(), list[str]()
+    lock = threading.RLock()
+    step, done = Step(lock), list[str]()
 
     def first() -> None:
         assert step.interrupted
         step.put_off(lambda: done.append("second"))
         done.append("first")
 
-    with step:
+    with lock, step.begin():
         step.put_off(first)
         assert done == []
     assert done == ["first", "second"]
     assert not step.interrupted
+
+
+def test_a_step_that_an_exception_has_left_standing_is_not_stood_in() -> None:
+    """As when a signal handler raises before a step's end was noted: the next one is the outermost again."""
+    lock = threading.RLock()
+    step, done = Step(lock), list[str]()
+    step.__enter__()
+    assert not step.interrupted
+    with lock, step.begin():
+        step.put_off(lambda: done.append("at its end"))
+    assert done == ["at its end"]
 
 
 def test_a_failure_may_be_noted_while_one_is() -> None:

@@ -5,24 +5,36 @@ A signal handler runs between any two bytecodes of the main thread, and the garb
 lock that its holder can't take again would stop the thread for ever, and one that it can does not keep it out.
 """
 
+import threading
 from collections.abc import Callable
+from typing import Self
 
 
 class Step:
-    """Entered under an `RLock`: `with lock, step`. What must not happen in its middle is put off to its end."""
+    """Entered under an `RLock`: `with lock, step`. What must not happen in its middle is put off to its end.
 
-    def __init__(self) -> None:
+    An exception that a signal handler raises may leave a step anywhere, also before its end has been noted: so what
+    counts is who holds the lock, and the outermost step begins anew.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
         self._depth = 0
         self._put_off: list[Callable[[], None]] = []
 
     @property
     def interrupted(self) -> bool:
-        """Whether we, who hold the lock, are in the middle of another step."""
-        return self._depth > 0
+        """Whether our own thread is in the middle of a step; asked before the lock is taken."""
+        return self._depth > 0 and held_here(self._lock)
 
     def put_off(self, work: Callable[[], None]) -> None:
         """Have the step that was interrupted do the work, which does not raise, at its end."""
         self._put_off.append(work)
+
+    def begin(self) -> Self:
+        """The outermost step, as `with lock, step.begin()`, where `interrupted` was denied."""
+        self._depth = 0
+        return self
 
     def __enter__(self) -> None:
         self._depth += 1
@@ -36,3 +48,8 @@ class Step:
             for work in works:
                 work()
             self._depth -= 1
+
+
+def held_here(lock: threading.RLock) -> bool:
+    """Whether our own thread holds the lock, as `threading.Condition` asks."""
+    return bool(lock._is_owned())  # type: ignore[attr-defined]

@@ -121,11 +121,14 @@ def test_a_directory_that_was_never_shown(tmp_path: Path) -> None:
     """Its writer died while it made it: with nothing in it, it goes; with something, it is taken as any other."""
     writer = dead_writer(tmp_path)
     (tmp_path / writer).rename(tmp_path / f".{writer}")
-    empty = tmp_path / ".0123"
+    empty = tmp_path / f".{'0' * 32}"
     empty.mkdir()
     (empty / "lock").touch()
     os.utime(empty, (0, 0))  # else its writer might be about to lock it
-    (tmp_path / ".gone-4567").mkdir()
+    (tmp_path / f".gone-{'1' * 32}").mkdir()
+    half_made = tmp_path / f".{'2' * 32}"
+    half_made.mkdir()
+    os.utime(half_made, (0, 0))
     inherited = inherit(tmp_path)
     assert len(inherited["second"]) == 4
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from asgi_audit.delivery.bell import Bell
 from asgi_audit.journal import Journal
 
 _LOOK_SECONDS = 3.0
+_BUSY_SECONDS = 0.5  # while there is a backlog, of which there may be more than can be taken at a time
 _LAST_MOMENT = 0.1  # seconds, in which it ends unless there is a recovery going on
 
 
@@ -40,4 +41,4 @@ class Custodian:
             self._journal.look()
             self._declare()  # there may be room again to say what was lost, and nothing else to say
             self._bell.ring()
-            self._stopped.wait(_LOOK_SECONDS)
+            self._stopped.wait(_BUSY_SECONDS if self._journal.backlog() else _LOOK_SECONDS)

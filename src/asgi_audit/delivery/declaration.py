@@ -18,7 +18,7 @@ class Declaration:
         self._journal = journal
         self._losses = losses
         self._make_own = make_own
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._given_up = dict.fromkeys(lanes, 0)  # as far as declared
 
     def declare(self) -> None:
@@ -41,4 +41,4 @@ class Declaration:
 
     def _news(self) -> dict[str, int]:
         counts = {lane: self._journal.progress(lane).given_up - known for lane, known in self._given_up.items()}
-        return {lane: count for lane, count in counts.items() if count}
+        return {lane: count for lane, count in counts.items() if count > 0}

@@ -24,19 +24,18 @@ class Losses:
     def renew(self) -> None:
         """Start from nothing, in a forked child."""
         self._lock = threading.RLock()
-        self._step = Step()
+        self._step = Step(self._lock)
         self._total: Counter[Loss] = Counter()
         self._undeclared: Counter[Loss] = Counter()
 
     def add(self, reason: str, count: int = 1, sink: str | None = None) -> None:
         """Count records as lost."""
         loss = Loss(reason, sink)
-        with self._lock:
-            if self._step.interrupted:
-                self._step.put_off(partial(self._add, loss, count))
-                return
-            with self._step:
-                self._add(loss, count)
+        if self._step.interrupted:
+            self._step.put_off(partial(self._add, loss, count))
+            return
+        with self._lock, self._step.begin():
+            self._add(loss, count)
 
     def take(self) -> dict[Loss, int]:
         """What is to be declared; whoever takes it declares it, or gives it back."""

@@ -19,6 +19,7 @@ from asgi_audit.delivery.options import Delivery
 from asgi_audit.delivery.worker import Worker, delivering
 from asgi_audit.errors import FlushTimeout, JournalFull
 from asgi_audit.health import Stats
+from asgi_audit.interruption import held_here
 from asgi_audit.journal import Journal
 from asgi_audit.record import Kind, Record
 from asgi_audit.sinks import Sink
@@ -31,7 +32,7 @@ class Outbox:
 
     _lanes: list[Lane]
     _worker: Worker | None
-    _closing: threading.Lock
+    _closing: threading.RLock
     _starting: bool
 
     def __init__(
@@ -123,7 +124,7 @@ class Outbox:
 
     def close(self, timeout: float) -> None:
         """Deliver for at most `timeout` seconds, close the sinks, end the thread. What is left is logged, and kept."""
-        if self._called_by_sink():
+        if self._called_by_sink() or held_here(self._closing):
             return
         with self._closing:
             self._journal.sync()  # which makes a journal that has failed try again: there may be something to declare
@@ -243,7 +244,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._starting = False
         self._unsaid: deque[tuple[str, Exception | None]] = deque()
-        self._closing = threading.Lock()
+        self._closing = threading.RLock()  # so that a signal handler can tell that its own thread is closing
         self._worker: Worker | None = None
         self._announced = False  # whether a record of the opening stands at the beginning
         self._declaration = Declaration(self._journal, list(self._sinks), self._mishaps.losses, self._make_own)

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from asgi_audit.journal.base import Listener
-from asgi_audit.journal.directory import SEGMENTS, WriterDirectory, discard, gone, hidden
+from asgi_audit.journal.directory import SEGMENTS, WriterDirectory, discard, gone, hidden, is_writers
 from asgi_audit.journal.estate import Estate
 from asgi_audit.journal.recovery import recover
-from asgi_audit.journal.remains import Remains, belongs
+from asgi_audit.journal.remains import Remains
 from asgi_audit.journal.segment import UnknownFormat
 
-_MOST: Final = 16  # at a time: the rest waits, or is taken by other workers
+_MOST: Final = 64  # at a time: the rest waits, or is taken by other workers
 _FRESH: Final = 10.0  # seconds in which whoever makes a directory has locked it
 
 
@@ -39,18 +40,18 @@ class Backlog:
 
     @property
     def bytes(self) -> int:
-        """What they take up."""
-        return sum(estate.bytes for estate in self.estates)
+        """What they take up that the primary lane waits for; for what others alone have to store, nobody makes room."""
+        return sum(estate.bytes for estate in self.estates if not estate.lagging)
 
     def look(self) -> None:
         """Take what there is, the oldest first. Never raises."""
         self._looking = True
         try:
-            paths = sorted((path for path in self._place.iterdir() if belongs(path)), key=_age)
+            paths = sorted((path for path in self._place.iterdir() if is_writers(path)), key=_age)
         except OSError:
             return  # nobody has written here yet, or it is gone
         for path in paths:
-            if len(self.estates) < _MOST and path.name not in self._left:
+            if sum(not estate.lagging for estate in self.estates) < _MOST and path.name not in self._left:
                 try:
                     self._consider(path)
                 except UnknownFormat:
@@ -58,6 +59,9 @@ class Backlog:
                     self._listener.troubled(f"{path} is of a newer format, and was left alone")
                 except OSError as error:
                     self._listener.troubled("what a dead writer has left could not be taken over", error)
+                except Exception as error:  # noqa: BLE001 - whatever stands there, it must not keep others waiting
+                    self._left.add(path.name)
+                    self._listener.troubled("what a dead writer has left can't be read, and was left alone", error)
 
     def release(self) -> None:
         """Leave all to others, also what is just being taken."""
@@ -74,6 +78,9 @@ class Backlog:
             return  # its writer may be between making its lock and taking it
         directory = WriterDirectory.take(path)
         if directory is None:
+            if hidden(path):
+                with suppress(OSError):  # its writer died before it had made the lock, if it is empty
+                    path.rmdir()
             return
         remains = Remains(directory, self._lanes)
         if hidden(path):  # its writer died before it had shown it
@@ -89,7 +96,7 @@ class Backlog:
         if not remains.recovered:
             recover(remains, self._listener)
             remains = Remains(directory, self._lanes)
-        estate = Estate(remains, heirs, self._listener)
+        estate = Estate(remains, heirs, self._lanes[0], self._listener)
         if estate.finished:
             self._left.add(path.name)
         elif self._looking:

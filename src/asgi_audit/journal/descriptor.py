@@ -6,7 +6,7 @@ import os
 class Descriptor:
     """A file descriptor. Who still reads a file that others have let go of, or deleted, finishes first."""
 
-    __slots__ = ("number",)
+    __slots__ = ("__weakref__", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number

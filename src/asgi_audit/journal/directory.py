@@ -8,10 +8,13 @@ Rule 3: its name says first that it is to be removed: one that is half removed l
 
 import errno
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
+from weakref import WeakSet
 
+from asgi_audit import process
 from asgi_audit.journal.descriptor import Descriptor
 
 try:
@@ -24,6 +27,29 @@ _LOCK: Final = "lock"
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
 _HIDDEN: Final = "."
 _GONE: Final = ".gone-"
+_NAME: Final = re.compile(r"(\.(gone-)?)?[0-9a-f]{32}")
+
+
+class _Locks:
+    """Those that this process holds. A forked child lets go of them: they stand for the life of its parent."""
+
+    def __init__(self) -> None:
+        self._held: WeakSet[Descriptor] = WeakSet()
+        process.on_fork(self._let_go)
+
+    def open(self, path: Path, flags: int) -> Descriptor:
+        """The file of a lock. Raises `OSError`."""
+        lock = Descriptor(os.open(path, flags, 0o600))
+        self._held.add(lock)
+        return lock
+
+    def _let_go(self) -> None:
+        for lock in list(self._held):
+            lock.close()
+        self._held.clear()
+
+
+_locks = _Locks()
 
 
 class WriterDirectory:
@@ -40,7 +66,7 @@ class WriterDirectory:
         path = place / f"{_HIDDEN}{writer}"
         discard(path)  # an attempt that failed half way
         path.mkdir(mode=0o700)
-        lock = Descriptor(os.open(path / _LOCK, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
+        lock = _locks.open(path / _LOCK, _FLAGS | os.O_CREAT | os.O_EXCL)
         fcntl.flock(lock.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return cls(path, lock)
 
@@ -54,7 +80,7 @@ class WriterDirectory:
     def take(cls, path: Path) -> Self | None:
         """That of a dead writer; `None` if its writer lives, or somebody else has it, or had it."""
         try:
-            lock = Descriptor(os.open(path / _LOCK, _FLAGS))
+            lock = _locks.open(path / _LOCK, _FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
@@ -94,6 +120,11 @@ def discard(path: Path) -> None:
         for file in sorted(path.iterdir(), key=lambda file: file.name == _LOCK):
             file.unlink(missing_ok=True)
         path.rmdir()
+
+
+def is_writers(path: Path) -> bool:
+    """Whether it is a writer's directory, by its name: others' files, as a volume's `lost+found`, are not ours."""
+    return _NAME.fullmatch(path.name) is not None and path.is_dir()
 
 
 def lockable() -> bool:

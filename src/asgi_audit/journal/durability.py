@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-from asgi_audit.interruption import Step
+from asgi_audit.interruption import Step, held_here
 from asgi_audit.journal.base import Listener
 from asgi_audit.journal.log import Log
 from asgi_audit.journal.syncer import Syncer
@@ -52,7 +52,12 @@ class Durability:
         self._syncer.wake()
 
     def sync(self) -> None:
-        """Wait until the disk has all that was written, or has failed a few times."""
+        """Wait until the disk has all that was written, or has failed a few times.
+
+        In the middle of writing nobody can wait: a signal handler would stop the very thread that it waits for.
+        """
+        if held_here(self._lock):
+            return
         for _ in range(_ATTEMPTS):
             if self._sync():
                 break

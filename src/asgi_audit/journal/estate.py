@@ -14,15 +14,21 @@ class Estate:
     `heirs` are those of its lanes that are here to read it; other lanes' records stay. One thread reads.
     """
 
-    def __init__(self, remains: Remains, heirs: Sequence[str], listener: Listener) -> None:
+    def __init__(self, remains: Remains, heirs: Sequence[str], primary: str, listener: Listener) -> None:
         self.finished = False
         self.name = remains.writer
         self._remains = remains
+        self._primary = primary
         self._listener = listener
         self._end = remains.end
         self._cursors = Cursors(remains.directory.path)
         self._readers = {lane: tape.TapeReader(self._place(lane)) for lane in heirs}
         self._settle()
+
+    @property
+    def lagging(self) -> bool:
+        """Whether only lanes behind the primary one have something to store."""
+        return not self.progress(self._primary).waiting
 
     @property
     def bytes(self) -> int:
@@ -34,7 +40,12 @@ class Estate:
         reader = self._readers[lane]
         if self.finished:
             return Batch([], reader.acknowledged)
-        stretch = tape.read(self._remains.segments, reader.place, reader.acknowledged, self._end, limit)
+        try:
+            stretch = tape.read(self._remains.segments, reader.place, reader.acknowledged, self._end, limit)
+        except OSError as error:  # it must not keep our own records waiting; another look may have more luck
+            self._listener.troubled("what a dead writer has left can't be read now", error)
+            self.release()
+            return Batch([], reader.acknowledged)
         reader.hand(stretch)
         return Batch(stretch.records, stretch.position)
 

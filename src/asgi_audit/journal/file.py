@@ -112,6 +112,7 @@ class FileJournal:
             reader.skip(self._log.first)
             start, until = reader.acknowledged, self._durability.readable
             segments = list(self._log.segments)
+            reader.handed = min(until, start + limit)  # what makes room from now on is read before
         if start >= until:
             return Batch([], start)
         stretch = tape.read(segments, reader.place, start, until, limit)
@@ -147,8 +148,7 @@ class FileJournal:
 
     def sync(self) -> None:
         """Wait until the disk has all that was appended, or has failed a few times. What is appended next is tried."""
-        with self._lock, self._step:
-            self._log.hurry()
+        self._log.hurry()
         self._durability.sync()
 
     def on_settled(self, done: Callable[[], None]) -> bool:
@@ -191,7 +191,7 @@ class FileJournal:
     def _set_up(self) -> None:
         self.writer = os.urandom(16).hex()
         self._lock = threading.RLock()
-        self._step = Step()
+        self._step = Step(self._lock)
         self._readers = {lane: tape.TapeReader() for lane in self._lanes}
         self._needless = 0  # the position before which every lane's cursor on the disk has passed
         self._cursors = None
@@ -212,13 +212,12 @@ class FileJournal:
 
     def _do(self, work: Callable[[], None], loss: str | None = None) -> None:
         """Do it now; if it is our own thread that we interrupt, it does it, when nobody can be told any more."""
-        with self._lock:
-            if self._step.interrupted:
-                self._step.put_off(partial(self._quietly, work, loss))
-            else:
-                with self._step:
-                    work()
-            self._durability.wake()
+        if self._step.interrupted:
+            self._step.put_off(partial(self._quietly, work, loss))
+        else:
+            with self._lock, self._step.begin():
+                work()
+                self._durability.wake()
         if self._fsync == "never":
             self._listener.readable()
 

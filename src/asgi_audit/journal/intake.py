@@ -79,7 +79,7 @@ class Intake:
 
     def _line(self, entry: bytes, keys: Sequence[bytes]) -> bytes:
         key = keys[0] if keys[0] != NO_INTENT else keys[-1]
-        return frame(RECORD, b"%d" % self._log.position, key, entry)
+        return frame(RECORD, b"%d" % self._log.claim(), key, entry)
 
     def _end(self, *keys: bytes) -> None:
         for key in keys:

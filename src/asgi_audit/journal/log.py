@@ -9,7 +9,7 @@ Not thread-safe: the journal holds its lock around each call, except `Unconfirme
 
 import errno
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,15 +17,15 @@ from typing import Final
 import msgspec
 
 from asgi_audit.errors import JournalFull
-from asgi_audit.journal.cursors import Cursor, Cursors
-from asgi_audit.journal.directory import WriterDirectory, discard
+from asgi_audit.journal.directory import WriterDirectory
 from asgi_audit.journal.frame import END, frame
 from asgi_audit.journal.segment import Header, Segment, name
-from asgi_audit.journal.shelf import Shelf
+from asgi_audit.journal.shelf import Lanes, Shelf
 from asgi_audit.journal.unconfirmed import Confirmation, Unconfirmed
 
 _SEGMENT_BYTES: Final = 2**23
 _PARTS: Final = 8  # of the whole: what is given up at once, so that one loss record tells of many
+_MOST: Final = 128  # segments, each of which is an open file
 _UNCONFIRMED_BYTES: Final = 2**25  # a disk that is so far behind does not work
 _RETRY_SECONDS: Final = 1.0
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -43,7 +43,7 @@ class Log:
         place: Path,
         header: Header,
         max_bytes: int,
-        lanes: Callable[[], Mapping[str, int]],
+        lanes: Lanes,
         others: Callable[[], int],
         *,
         confirm: bool,
@@ -57,7 +57,7 @@ class Log:
         self._place = place
         self._header = header
         self._max_bytes = max_bytes
-        self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // _PARTS)
+        self._segment_bytes = min(max(_SEGMENT_BYTES, max_bytes // _MOST), max_bytes // _PARTS)
         self._lanes = lanes
         self._others = others
         self._taken = 0  # by the others, when that last mattered
@@ -66,6 +66,7 @@ class Log:
         self._began: dict[bytes, bytes] = {}  # lines, by their keys
         self._owed: list[bytes] = []  # lines that say of what began and was written that it has ended
         self._fresh = 0  # where the entries behind the carried ones begin
+        self._doubtful = False  # whether a record was written that is not counted
         self._broken = False  # the newest segment can't be written any more
         self._retry = 0.0
         self._disk = Confirmation()
@@ -90,13 +91,26 @@ class Log:
         except OSError:
             self._owed.append(line)
 
+    def claim(self) -> int:
+        """The `seq` of the next record. One whose writing a signal handler's exception has broken off keeps its own."""
+        if self._doubtful:
+            self._doubtful = False
+            self.position += 1
+        return self.position
+
     def record(self, line: bytes, *keys: bytes, room: int = 0, limited: bool = True) -> None:
         """Write the record whose `seq` is `position`, with which what the keys name has ended.
 
         It may use `room`, which was reserved. Raises `OSError`, `JournalFull`.
         """
-        self._write(line, -room, limited=limited)
+        self._doubtful = True
+        try:
+            self._write(line, -room, limited=limited)
+        except (OSError, JournalFull):
+            self._doubtful = False
+            raise
         self.position = self.segments.newest.next = self.position + 1
+        self._doubtful = False
         for key in keys:
             self._began.pop(key, None)
 
@@ -117,6 +131,10 @@ class Log:
         segment = self._create(position, b"".join(self._disk.lines))
         segment.next = self.position
         self.segments.back_to(number, end, position)
+        if self._disk.moved and self.directory is not None:
+            for kept in self.segments:  # a second sync of the same file may be told of no error
+                kept.unlink()
+                kept.move(self.directory.path)
         self._add(segment)
         self._broken = False
 
@@ -204,30 +222,21 @@ class Log:
             raise OSError(*self.trouble.args)
         self._retry = time.monotonic() + _RETRY_SECONDS
         if self.directory is None:
-            self._establish(self._place)
+            self._establish()
         else:
             self._rotate()
         self._retry = 0.0
         self._broken = False
 
-    def _establish(self, place: Path) -> None:
-        directory = self.directory = WriterDirectory.build(place, self._header.writer)
+    def _establish(self) -> None:
+        directory = self.directory = self._build()
         try:
             self._rotate()
-            self._publish(directory)
+            self.segments.publish(directory, self._lanes)
         except OSError:
             self.directory = None
             self.segments.clear()
             raise
-
-    def _publish(self, directory: WriterDirectory) -> None:
-        cursors = Cursors(directory.path)
-        for lane, position in self._lanes().items():
-            if position:  # else a successor takes what is stored, and gone, for lost
-                cursors.save(Cursor(lane, position))
-        directory.publish()
-        for segment in self.segments:  # a file that can't be found under its name can't be removed
-            segment.path = directory.path / segment.path.name
 
     def _rotate(self) -> None:
         self._add(self._create(self.position, b""))
@@ -281,17 +290,10 @@ class Log:
         return self._max_bytes - self._taken - self.reserved - self.segments.bytes
 
     def _mend(self, standing: WriterDirectory) -> None:
-        """What somebody has deleted is written again: the files are still open."""
-        directory, gone = standing, list(self.segments)
-        if standing.stands:
-            gone = [segment for segment in self.segments if not segment.linked]
-        else:
-            directory = WriterDirectory.build(self._place, self._header.writer)
-        for segment in gone:
-            segment.move(directory.path)
-        if directory is not standing:
-            discard(standing.path)  # what is left of it: all of that stands in the new one
-            self._publish(directory)
-            self.directory = directory
-        if gone:
+        directory, moved = self.segments.mend(standing, self._build, self._lanes)
+        self.directory = directory
+        if moved:
             self._disk.move()
+
+    def _build(self) -> WriterDirectory:
+        return WriterDirectory.build(self._place, self._header.writer)

@@ -42,7 +42,7 @@ class MemoryJournal:
         """Become a new, empty writer."""
         self.writer = os.urandom(16).hex()
         self._lock = threading.RLock()
-        self._step = Step()
+        self._step = Step(self._lock)
         self._entries: list[bytes] = []  # those before the first one are empty
         self._base = 0  # the position of the list's beginning
         self._first = 0  # the position of the first entry that is still there
@@ -68,12 +68,11 @@ class MemoryJournal:
     def append(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal
         """Take the record, or the one held under its id, or raise `JournalFull`."""
         entry = encode(record)
-        with self._lock:
-            if self._step.interrupted:
-                self._step.put_off(partial(self._take, record.id, entry, put_off=True))
-            else:
-                with self._step:
-                    self._take(record.id, entry)
+        if self._step.interrupted:
+            self._step.put_off(partial(self._take, record.id, entry, put_off=True))
+        else:
+            with self._lock, self._step.begin():
+                self._take(record.id, entry)
         self._listener.readable()
 
     def hold(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal

@@ -36,6 +36,7 @@ class Findings:
     def __init__(self, remains: Remains, needed: int) -> None:
         self.intents: dict[bytes, bytes] = {}  # without a record
         self.provisional: dict[bytes, tuple[bytes, bytes]] = {}  # without a final one: intents and entries
+        self._by_intent: dict[bytes, bytes] = {}  # provisional records' ids
         self.lost = 0  # records that no lane needs any less than from position `needed` on
         self.damaged: list[tuple[str, bytes]] = []  # by the segment's file
         self.torn = 0  # bytes of entries that were never written whole
@@ -73,6 +74,7 @@ class Findings:
             self.intents[words[0]] = words[1]
         elif kind == PROVISIONAL:
             self.provisional[words[0]] = (words[1], words[2])
+            self._by_intent[words[1]] = words[0]
         elif kind == CANCEL:
             self._close(words[0])
         elif kind == RECORD:
@@ -84,8 +86,8 @@ class Findings:
         if key == NO_INTENT:
             return  # it ends nothing: provisional records without an intent have that, too
         self.intents.pop(key, None)
-        for record_id in [each for each, (intent, _) in self.provisional.items() if key in {each, intent}]:
-            del self.provisional[record_id]
+        self.provisional.pop(key, None)
+        self.provisional.pop(self._by_intent.pop(key, key), None)
 
     def advance(self, position: int) -> None:
         """Nothing was found before the position that has not been read by now."""
@@ -101,7 +103,8 @@ def recover(remains: Remains, listener: Listener) -> None:
     places = [cursors.of(lane).position for lane in remains.lanes]
     found = Findings(remains, min(places))
     found.advance(max(places))  # what was stored is there no more; a lane must not think it had stored what is added
-    for file, content in found.damaged:
+    for file in dict(found.damaged):
+        content = b"".join(damaged for where, damaged in found.damaged if where == file)
         _set_aside(quarantine(place) / f"{remains.writer}-{file}", content)
     _add(remains, found.next, [encode(record) for record in _sayings(remains, found, listener)])
     for segment, end in found.ends.items():
@@ -164,7 +167,7 @@ def _add(remains: Remains, base: int, records: Sequence[bytes]) -> None:
 
 def _set_aside(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with _private(path, os.O_APPEND) as file:
+    with _private(path, os.O_TRUNC) as file:
         file.write(content)
 
 

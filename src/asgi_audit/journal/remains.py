@@ -1,5 +1,6 @@
 """The segments that a dead writer has left."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from asgi_audit.journal.segment import FORMAT, Header, Segment, read_header
 
 _QUARANTINE: Final = "quarantine"
 _ADDED: Final = ".added.seg"  # recovery's own
+_SEGMENT: Final = re.compile(r"[0-9]{6,}(\.added)?\.seg")
 
 
 class Remains:
@@ -24,7 +26,8 @@ class Remains:
     def __init__(self, directory: WriterDirectory, lanes: Sequence[str]) -> None:
         self.directory = directory
         self.writer = directory.path.name
-        found = [(path, _header(path)) for path in sorted(directory.path.glob(SEGMENTS))]
+        files = sorted(path for path in directory.path.glob(SEGMENTS) if _SEGMENT.fullmatch(path.name))
+        found = [(path, _header(path)) for path in files]
         headers = [header for _, header in found if header is not None]
         #: Those who were to read it; if no header says so, those who found it.
         self.lanes = headers[0].lanes if headers else tuple(lanes)
@@ -82,11 +85,6 @@ class Remains:
 def quarantine(place: Path) -> Path:
     """Where damaged entries are kept."""
     return place / _QUARANTINE
-
-
-def belongs(path: Path) -> bool:
-    """Whether it may be a writer's directory."""
-    return path.name != _QUARANTINE and path.is_dir()
 
 
 def _header(path: Path) -> Header | None:

@@ -1,6 +1,14 @@
 """A living writer's segments, in their order."""
 
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from asgi_audit.journal.cursors import Cursor, Cursors
+from asgi_audit.journal.directory import WriterDirectory, discard
 from asgi_audit.journal.segment import Segment
+
+#: How far each lane has come.
+Lanes: TypeAlias = Callable[[], Mapping[str, int]]
 
 
 class Shelf(list[Segment]):
@@ -46,3 +54,32 @@ class Shelf(list[Segment]):
     def passed(self, position: int, number: int) -> list[Segment]:
         """Those numbered below `number` that hold nothing behind the position."""
         return [segment for segment in self if segment.number < number and segment.next <= position]
+
+    def publish(self, directory: WriterDirectory, lanes: Lanes) -> None:
+        """Show others the directory in which all of them stand. Raises `OSError`."""
+        cursors = Cursors(directory.path)
+        for lane, position in lanes().items():
+            if position:  # else a successor takes what is stored, and gone, for lost
+                cursors.save(Cursor(lane, position))
+        directory.publish()
+        for segment in self:  # a file that can't be found under its name can't be removed
+            segment.path = directory.path / segment.path.name
+
+    def mend(
+        self, standing: WriterDirectory, build: Callable[[], WriterDirectory], lanes: Lanes
+    ) -> tuple[WriterDirectory, bool]:
+        """Write again what somebody has deleted: the files are still open. Raises `OSError`.
+
+        The directory in which they stand now, and whether there was anything to write.
+        """
+        if standing.stands:
+            gone = [segment for segment in self if not segment.linked]
+            for segment in gone:
+                segment.move(standing.path)
+            return standing, bool(gone)
+        directory = build()
+        for segment in self:
+            segment.move(directory.path)
+        discard(standing.path)  # what is left of it: all of that stands in the new one
+        self.publish(directory, lanes)
+        return directory, True

@@ -1,6 +1,5 @@
 """What stands in a place, as anybody may see it: nothing is taken, changed or disturbed."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,14 +11,13 @@ import msgspec
 from asgi_audit.journal import tape
 from asgi_audit.journal.cursors import Cursors
 from asgi_audit.journal.descriptor import Descriptor
-from asgi_audit.journal.directory import SEGMENTS, WriterDirectory, hidden, occupied
+from asgi_audit.journal.directory import SEGMENTS, WriterDirectory, gone, hidden, is_writers, occupied
 from asgi_audit.journal.entry import read_entry
 from asgi_audit.journal.recovery import Findings
 from asgi_audit.journal.remains import Remains
 from asgi_audit.journal.segment import Segment, UnknownFormat
 from asgi_audit.record import Record
 
-_NAME: Final = re.compile(r"\.?[0-9a-f]{32}")
 _CHUNK: Final = 500  # records
 _ATTEMPTS: Final = 5  # to read what its writer changes meanwhile
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
@@ -119,7 +117,7 @@ def writers(place: Path) -> list[Path]:
 
 def names_writer(path: Path) -> bool:
     """Whether its name is that of a writer's directory."""
-    return _NAME.fullmatch(path.name) is not None
+    return is_writers(path) and not gone(path)
 
 
 def _sight(path: Path) -> Sighting | None:

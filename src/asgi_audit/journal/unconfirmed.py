@@ -62,6 +62,11 @@ class Confirmation:
         place = (segments[-1].number, segments[-1].end, position)
         return Unconfirmed(directory, doubtful, files, names, len(self.lines), written, place)
 
+    @property
+    def moved(self) -> bool:
+        """Whether what was confirmed has to be confirmed again."""
+        return self._moved
+
     def confirm(self, synced: Unconfirmed) -> None:
         """The disk has it."""
         self.place = synced.place

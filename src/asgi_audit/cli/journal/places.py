@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from asgi_audit.cli.exits import CommandFailed, Exit
 from asgi_audit.journal.directory import hidden
 from asgi_audit.journal.place import beside, state_directory
-from asgi_audit.journal.remains import belongs
+from asgi_audit.journal.remains import quarantine
 from asgi_audit.journal.survey import Sighting, names_writer, survey
 from asgi_audit.sinks import as_sink
 
@@ -75,4 +75,4 @@ def _check(path: Path, given: str) -> None:
 
 
 def _is_quarantine(path: Path) -> bool:
-    return path.is_dir() and not belongs(path)
+    return path == quarantine(path.parent)
