@@ -60,6 +60,12 @@ class Quoting:
         raise ConnectionError(f"cannot say good-bye: {TEXTS}")
 
 
+def contents_of(directory: Path) -> dict[str, str]:
+    """All files, those of the journal included, by their names in the directory."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes().decode("latin-1") for path in files}
+
+
 class Rejecting:
     """Rejects every record, for a reason that quotes it and more secrets."""
 
@@ -226,10 +232,10 @@ def test_no_canary_leaves(
         quoting.stopped = True
         trail.flush(60)
         said.append(spoken(trail, trail.health(), trail.stats(), redact, memory, quoting))
-        live = {path.name: path.read_bytes().decode("latin-1") for path in tmp_path.iterdir()}
+        live = contents_of(tmp_path)
     outputs = {
         **{f"{name} while open": text for name, text in live.items()},
-        **{path.name: path.read_bytes().decode("latin-1") for path in tmp_path.iterdir()},
+        **contents_of(tmp_path),
         "PostgreSQL": asyncio.run(rows(postgres_url)),
         "log": "\n".join(f"{entry.getMessage()} {entry.__dict__} {entry.exc_text}" for entry in caplog.records),
         "log as formatted": caplog.text,
@@ -241,5 +247,6 @@ def test_no_canary_leaves(
         missing = [number for number in range(requests) if marker(number) not in outputs[name]]
         assert missing == [], name
     assert "audit.db-wal while open" in outputs
+    assert any(name.endswith(".seg while open") for name in outputs)  # the journal, with its intents
     leaking = [(canary.label, name) for name, text in outputs.items() for canary in CANARIES if leaks(canary, text)]
     assert leaking == []
