@@ -34,15 +34,8 @@ def tree(path: Path) -> dict[str, bytes | None]:
 
 def locks() -> list[str]:
     """The lock files that this process has open."""
-    found = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:  # that of the listing itself
-            continue
-        if Path(target).name == "lock":
-            found.append(target)
-    return found
+    opened = [file.resolve() for file in Path("/proc/self/fd").iterdir()]
+    return [str(path) for path in opened if path.name == "lock"]
 
 
 @pytest.mark.parametrize("name", ["leveldb", "lost+found", ".gone-fishing", ".git", "A" * 32, "0" * 33])
