@@ -1,6 +1,7 @@
 """What a signal handler may do in the middle of an append: raise, or wait for what its own thread is doing."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from asgi_audit.journal import FileJournal, MemoryJournal
 from asgi_audit.journal import tape as tapes
 from asgi_audit.journal.tape import Stretch
 from tests.contracts.journal_contract import LANES, Listening, drain, fill
+from tests.delivery.faulty import PATIENCE
 from tests.journal.failing import syncs
 from tests.journal.succession import begin, delivered, die, directory_of, inherit, losses
 from tests.samples import record, records
@@ -59,8 +61,24 @@ def test_a_sync_in_the_middle_of_writing_returns(tmp_path: Path) -> None:
     """The thread that syncs would wait for the lock that the caller holds; what was written is synced later."""
     journal = begin(tmp_path)
     journal.append(record())
+    syncing, returned = threading.Event(), threading.Event()
+
+    def sync() -> None:
+        with journal._durability.busy:
+            syncing.set()
+            assert returned.wait(PATIENCE)  # as for the lock
+
+    other = threading.Thread(target=sync)
     with journal._lock:
+        other.start()
+        assert syncing.wait(PATIENCE)
+        caller_waits = threading.Timer(1.0, returned.set)  # so that a sync that waits fails, and does not hang
+        caller_waits.start()
         journal.sync()
+        assert not returned.is_set()
+    caller_waits.cancel()
+    returned.set()
+    other.join()
     journal.sync()
     assert len(delivered(journal, "first")) == 1
     die(journal)
