@@ -66,13 +66,13 @@ def test_a_sync_in_the_middle_of_writing_returns(tmp_path: Path) -> None:
     def sync() -> None:
         with journal._durability.busy:
             syncing.set()
-            assert returned.wait(PATIENCE)  # as for the lock
+            returned.wait(PATIENCE)  # as for the lock
 
     other = threading.Thread(target=sync)
+    other.start()
+    assert syncing.wait(PATIENCE)
     with journal._lock:
-        other.start()
-        assert syncing.wait(PATIENCE)
-        caller_waits = threading.Timer(1.0, returned.set)  # so that a sync that waits fails, and does not hang
+        caller_waits = threading.Timer(PATIENCE / 4, returned.set)  # so that a sync that waits fails, and does not hang
         caller_waits.start()
         journal.sync()
         assert not returned.is_set()
