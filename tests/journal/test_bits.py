@@ -13,7 +13,7 @@ from asgi_audit.journal import FileJournal
 from asgi_audit.record import VERSION, Kind, Outcome, Record
 from tests.journal.succession import LANES, begin, closes, content_of, die, directory_of, inherit, losses
 
-_STEP = 13  # when sampled; odd, so that each of a byte's eight bits has its turn
+_STEP = 53  # when sampled; odd, so that each of a byte's eight bits has its turn
 _ZEROS = bytes(100)  # as behind what was written to a preallocated file
 _ids = IdSource()
 

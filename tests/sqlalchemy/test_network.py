@@ -34,7 +34,7 @@ async def test_a_lost_reply_to_the_commit_makes_no_second_row(postgres_url: str,
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
             await sink.write(batch)
         assert proxy.lost.is_set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await _ids(postgres_url) != [it.id for it in batch]:
                 await asyncio.sleep(0.02)  # nobody else can tell when the server has committed
         new = records(3)
