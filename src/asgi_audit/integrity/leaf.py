@@ -4,8 +4,8 @@ The core is what a leaf of the Merkle tree hashes. It names no person: who acted
 words stand in the parts, and the core holds only a keyed commitment to each. With its salt gone, a commitment says
 nothing about the part any more, and the leaf still verifies.
 
-    core     v, id, writer, seq, kind, time, duration_us, action, outcome, method, route, status, service, parent, and
-             the commitments to the parts
+    core     v, id, writer, seq, kind, time, duration_us, action, outcome, method, route, status, service, parent, the
+             commitments to the parts and, if there is a secret for it, a MAC
     actor    the actor, and the source: address and user agent
     target   the targets and the tenant
     detail   everything else
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
+from asgi_audit.integrity.mac import MacKey
 from asgi_audit.record import (
     Actor,
     Body,
@@ -67,6 +68,7 @@ class _Core(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     duration_us: int | None = None
     id: str
     kind: Kind
+    mac: str | None = None
     method: str | None = None
     outcome: Outcome | None = None
     parent: str | None = None
@@ -180,28 +182,35 @@ def commit(salts: bytes, actor: bytes, target: bytes, detail: bytes) -> Commitme
     )
 
 
-def core(record: Record, commitments: Commitments) -> bytes:
-    """The bytes that a leaf hashes."""
+def core(record: Record, commitments: Commitments, key: MacKey | None = None) -> bytes:
+    """The bytes that a leaf hashes; with a key, they have a MAC."""
     request = record.request
-    return _encode_core(
-        _Core(
-            action=record.action,
-            commitments=commitments,
-            duration_us=record.duration_us,
-            id=record.id,
-            kind=record.kind,
-            method=None if request is None else request.method,
-            outcome=record.outcome,
-            parent=record.parent,
-            route=None if request is None else request.route,
-            seq=record.seq,
-            service=record.service,
-            status=record.status,
-            time=record.time,
-            v=record.v,
-            writer=record.writer,
-        )
+    made = _Core(
+        action=record.action,
+        commitments=commitments,
+        duration_us=record.duration_us,
+        id=record.id,
+        kind=record.kind,
+        method=None if request is None else request.method,
+        outcome=record.outcome,
+        parent=record.parent,
+        route=None if request is None else request.route,
+        seq=record.seq,
+        service=record.service,
+        status=record.status,
+        time=record.time,
+        v=record.v,
+        writer=record.writer,
     )
+    bare = _encode_core(made)
+    if key is None:
+        return bare
+    return _encode_core(msgspec.structs.replace(made, mac=key.mac(record.writer or "", bare)))
+
+
+def commitments_in(core: str | bytes) -> Commitments:
+    """What a stored core commits to; raises `msgspec.MsgspecError` if it is none."""
+    return _decode_core(core).commitments
 
 
 def assemble(

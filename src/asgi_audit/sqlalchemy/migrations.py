@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from asgi_audit.errors import AuditError, ConfigurationError
 from asgi_audit.sqlalchemy.database import Database
-from asgi_audit.sqlalchemy.schema import RECORDS, VERSIONS, records, versions
+from asgi_audit.sqlalchemy.schema import CHECKPOINTS, LEAVES, RECORDS, VERSIONS, checkpoints, leaves, records, versions
 
 # Any number will do, as long as every worker takes the same one.
 _LOCK: Final = 0x61736769_61756469
@@ -41,12 +41,13 @@ class Operations(Protocol):
         """The connection of the running migration."""
 
 
-def _create_records(connection: sa.Connection) -> None:
-    records.create(connection)
+def _create_tables(connection: sa.Connection) -> None:
+    for table in (records, leaves, checkpoints):
+        table.create(connection)
 
 
 #: Step n brings a database from version n - 1 to version n; once released, a step never changes.
-_STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_create_records,)
+_STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_create_tables,)
 VERSION: Final = len(_STEPS)
 
 
@@ -124,4 +125,4 @@ async def upgrade_database(url_or_engine: str | URL | AsyncEngine) -> tuple[int,
 def include_object(subject: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:  # noqa: ARG001 - Alembic's signature
     """Alembic's filter that keeps autogenerate from dropping the audit tables."""
     table = name if kind == "table" else getattr(getattr(subject, "table", None), "name", None)
-    return table not in {RECORDS, VERSIONS}
+    return table not in {RECORDS, LEAVES, CHECKPOINTS, VERSIONS}

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asgi_audit.errors import RecordRejected
+from asgi_audit.integrity.mac import MacKey
 from asgi_audit.record import Record
 from asgi_audit.sqlalchemy.rows import Row, build
 from asgi_audit.sqlalchemy.schema import COLUMNS, records
@@ -18,8 +19,9 @@ from asgi_audit.sqlalchemy.writer import SequenceConflict
 class PortableWriter:
     """Writes through SQLAlchemy's own insert."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, key: MacKey | None) -> None:
         self._connection = connection
+        self._key = key
 
     async def prepare(self) -> None:
         """Nothing to set up."""
@@ -29,7 +31,7 @@ class PortableWriter:
 
     async def write(self, batch: Sequence[Record]) -> None:
         """Insert in one transaction, or row by row in savepoints if some are already stored."""
-        rows = [_adapt(build(record)) for record in batch]
+        rows = [_adapt(build(record, self._key)) for record in batch]
         try:
             async with self._connection.begin():
                 try:

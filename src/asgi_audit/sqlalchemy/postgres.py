@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 
 from asgi_audit.errors import RecordRejected
+from asgi_audit.integrity.mac import MacKey
 from asgi_audit.record import Record
 from asgi_audit.sqlalchemy.rows import ID, PARENT, TIME, Row, build
 from asgi_audit.sqlalchemy.schema import COLUMNS, RECORDS, records
@@ -32,8 +33,9 @@ _DATA_ERRORS: Final = frozenset({"23502", "23514", "54000"})
 class PostgresWriter:
     """Writes through one connection of asyncpg's."""
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, key: MacKey | None) -> None:
         self._driver: asyncpg.Connection[asyncpg.Record] = driver
+        self._key = key
 
     async def prepare(self) -> None:
         """Let times pass as tuples of microseconds, which asyncpg encodes faster than datetimes."""
@@ -49,7 +51,7 @@ class PostgresWriter:
         try:
             try:
                 # Rows are made as the driver asks for them: the server stores the first while we make the next.
-                rows = (_adapt(build(record)) for record in records)
+                rows = (_adapt(build(record, self._key)) for record in records)
                 await self._driver.copy_records_to_table(RECORDS, records=rows, columns=COLUMNS)
             except asyncpg.UniqueViolationError:
                 await self._one_by_one(records)
@@ -59,7 +61,7 @@ class PostgresWriter:
     async def _one_by_one(self, records: Sequence[Record]) -> None:
         conflict = False
         for record in records:
-            row = _adapt(build(record))
+            row = _adapt(build(record, self._key))
             try:
                 await self._driver.execute(_INSERT, *row)
             except asyncpg.UniqueViolationError as error:
@@ -87,9 +89,9 @@ class PostgresWriter:
         return stored
 
 
-def writer(driver: Any, path: Path | None) -> Writer:  # noqa: ARG001 - only SQLite has a path
+def writer(driver: Any, path: Path | None, key: MacKey | None) -> Writer:  # noqa: ARG001 - only SQLite has a path
     """The writer for a connection of asyncpg's."""
-    return PostgresWriter(driver)
+    return PostgresWriter(driver, key)
 
 
 def _unchanged(value: Any) -> Any:

@@ -1,10 +1,9 @@
 """The tables of the trail.
 
-A row is insert-only. `core` and the three parts `actor`, `target`, `detail` (see `asgi_audit.integrity.leaf`) are the
-record; the other columns are projections of them, there to be filtered by. Of several targets they show the first.
-
-Columns that stand in an index hold at most the characters that fit into one, and `clip` cuts both what is stored and
-what is asked for, so that a filter finds what was cut.
+`audit_records` is insert-only. `core` and the three parts `actor`, `target`, `detail` (see `asgi_audit.integrity.leaf`)
+are the record; the other columns are projections of them (see `asgi_audit.integrity.projection`), there to be filtered
+by. `audit_leaves` gives the sealed ones their place in the Merkle tree, for ever; `audit_checkpoints` holds what was
+signed, with the roots of the tree's perfect subtrees (`peaks`), from which it grows on.
 """
 
 from typing import Any, Final
@@ -12,11 +11,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
+from asgi_audit.integrity.projection import NARROW, WIDE
+
 RECORDS: Final = "audit_records"
 VERSIONS: Final = "audit_schema"
-#: Both of an index's columns must fit into a third of a page of PostgreSQL (2,704 bytes) at four bytes a character.
-WIDE: Final = 500
-NARROW: Final = 120
+LEAVES: Final = "audit_leaves"
+CHECKPOINTS: Final = "audit_checkpoints"
 
 _id = sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 _text = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
@@ -26,6 +26,7 @@ _time = (
     .with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 )
 _salt = sa.String(32)
+_hash = sa.LargeBinary(32)  # SHA-256
 
 
 def _column(name: str, type_: Any, *, nullable: bool = True) -> sa.Column[Any]:
@@ -76,12 +77,28 @@ records = sa.Table(
     sa.Index(f"{RECORDS}_action", "action", "id"),
 )
 
+leaves = sa.Table(
+    LEAVES,
+    metadata,
+    # In SQLite, INTEGER makes it the rowid.
+    _column("idx", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+    _column("record_id", _id, nullable=False),
+    _column("hash", _hash, nullable=False),
+    sa.PrimaryKeyConstraint("idx", name=f"{LEAVES}_pkey"),
+    sa.UniqueConstraint("record_id", name=f"{LEAVES}_record_id"),
+)
+
+checkpoints = sa.Table(
+    CHECKPOINTS,
+    metadata,
+    _column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+    _column("note", _text, nullable=False),
+    _column("peaks", sa.LargeBinary(), nullable=False),
+    _column("time", _time, nullable=False),
+    sa.PrimaryKeyConstraint("size", name=f"{CHECKPOINTS}_pkey"),
+)
+
 #: One row per step that was applied; the highest is the version of the database.
 versions = sa.Table(VERSIONS, metadata, sa.Column("version", sa.Integer(), primary_key=True, autoincrement=False))
 
 COLUMNS: Final = tuple(records.columns.keys())
-
-
-def clip(text: str | None, width: int) -> str | None:
-    """As much of the text as its column holds."""
-    return text if text is None or len(text) <= width else text[:width]

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from asgi_audit.sqlalchemy.schema import NARROW, WIDE, clip, records
+from asgi_audit.integrity.projection import NARROW, WIDE, clip
+from asgi_audit.sqlalchemy.schema import records
 from asgi_audit.store import Query
 
 _EQUAL: Final = ("outcome", "method", "route", "kind", "tenant", "ip", "request_id")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from asgi_audit.errors import RecordRejected
+from asgi_audit.integrity.mac import MacKey
 from asgi_audit.record import Record
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.intermission import Intermission
@@ -34,12 +35,16 @@ class SQLAlchemySink:
     """Writes records into `audit_records`, over one connection of its own.
 
     Takes a URL (`sqlite:///…` and `postgresql://…` find their asynchronous drivers themselves) or an `AsyncEngine`, of
-    which only the way it connects is used. The tables are created unless `create` is False.
+    which only the way it connects is used. The tables are created unless `create` is False. With a secret, `mac`, each
+    record has a MAC, so that one that somebody else has put there is found out.
     """
 
-    def __init__(self, url_or_engine: str | URL | AsyncEngine, *, create: bool = True) -> None:
+    def __init__(
+        self, url_or_engine: str | URL | AsyncEngine, *, create: bool = True, mac: MacKey | bytes | None = None
+    ) -> None:
         self._database = Database(url_or_engine)
         self._create = create
+        self._key = mac if isinstance(mac, MacKey | None) else MacKey(mac)
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._writer: Writer | None = None
@@ -117,10 +122,10 @@ class SQLAlchemySink:
         self._connection = await self._engine.connect()
         module = _WRITERS.get(self._engine.dialect.driver)
         if module is None:
-            writer: Writer = PortableWriter(self._connection)
+            writer: Writer = PortableWriter(self._connection, self._key)
         else:
             raw = await self._connection.get_raw_connection()
-            writer = import_module(module, __package__).writer(raw.driver_connection, self._database.path)
+            writer = import_module(module, __package__).writer(raw.driver_connection, self._database.path, self._key)
         await writer.prepare()
         # No `begin()` block: when this is cancelled, it would wait for a rollback by a server that may hang.
         await self._connection.run_sync(self._see_to_tables)

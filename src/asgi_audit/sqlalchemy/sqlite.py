@@ -8,8 +8,10 @@ from sqlite3 import DataError, IntegrityError, InterfaceError, OperationalError,
 from typing import TYPE_CHECKING, Any, Final
 
 from asgi_audit.errors import RecordRejected
+from asgi_audit.integrity.mac import MacKey
+from asgi_audit.integrity.projection import utc_text
 from asgi_audit.record import Record
-from asgi_audit.sqlalchemy.rows import TIME, Row, build, utc_text
+from asgi_audit.sqlalchemy.rows import TIME, Row, build
 from asgi_audit.sqlalchemy.schema import COLUMNS, RECORDS
 from asgi_audit.sqlalchemy.writer import SequenceConflict, Writer
 
@@ -32,9 +34,10 @@ _BLINK: Final = 0.01
 class SQLiteWriter:
     """Writes through one connection of aiosqlite's; `path` is the database's file, None for one in memory."""
 
-    def __init__(self, driver: Any, path: Path | None) -> None:
+    def __init__(self, driver: Any, path: Path | None, key: MacKey | None) -> None:
         self._driver: aiosqlite.Connection = driver
         self._path = path
+        self._key = key
         self._file: os.stat_result | None = None
 
     async def prepare(self) -> None:
@@ -50,7 +53,7 @@ class SQLiteWriter:
 
     async def write(self, records: Sequence[Record]) -> None:
         """Insert and commit."""
-        rows = [_adapt(build(record)) for record in records]
+        rows = [_adapt(build(record, self._key)) for record in records]
         try:
             await self._driver.executemany(_INSERT, rows)
         except IntegrityError as error:
@@ -82,9 +85,9 @@ class SQLiteWriter:
             raise FileNotFoundError(f"another file has taken the place of {self._path}")
 
 
-def writer(driver: Any, path: Path | None) -> Writer:
+def writer(driver: Any, path: Path | None, key: MacKey | None) -> Writer:
     """The writer for a connection of aiosqlite's."""
-    return SQLiteWriter(driver, path)
+    return SQLiteWriter(driver, path, key)
 
 
 def _adapt(row: Row) -> Row:
