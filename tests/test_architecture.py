@@ -25,13 +25,13 @@ LAYERS = {
     **dict.fromkeys(["health", "integrity", "opening", "paths", "policy", "redaction", "routing", "rule"], 1),
     **dict.fromkeys(["store", "trace", "user"], 1),
     # 2: moving records
-    **dict.fromkeys(["delivery", "journal", "sinks"], 2),
+    **dict.fromkeys(["anchors", "delivery", "journal", "sinks", "verification"], 2),
     # 3: the gate
     **dict.fromkeys(["configuration", "settling", "trail", "waiting"], 3),
     # 4: ASGI
     **dict.fromkeys(["exchange", "lastword", "lifespan", "middleware", "refusal", "websocket"], 4),
     # 5: edges, at most one optional dependency each; they may use the public names as any user does
-    **dict.fromkeys(["changes", "contrib", "pytest_plugin", "sqlalchemy", "testing"], 5),
+    **dict.fromkeys(["changes", "contrib", "pytest_plugin", "sealing", "signing", "sqlalchemy", "testing"], 5),
     **dict.fromkeys(["__init__", "__main__", "cli", "demo"], 5),
 }
 EDGE = 5

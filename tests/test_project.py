@@ -108,15 +108,16 @@ def test_core_is_light(metadata: Message) -> None:
     [
         ("sqlite", {"sqlalchemy", "aiosqlite"}),
         ("postgres", {"sqlalchemy", "asyncpg"}),
+        ("signing", {"cryptography"}),
         ("cli", {"rich"}),
         ("demo", {"sqlalchemy", "aiosqlite", "rich", "httpx", "uvicorn", "websockets"}),
-        ("all", {"sqlalchemy", "aiosqlite", "asyncpg", "rich"}),
+        ("all", {"sqlalchemy", "aiosqlite", "asyncpg", "cryptography", "rich"}),
     ],
 )
 def test_extras(metadata: Message, extra: str, packages: set[str]) -> None:
     """Each extra installs what its name promises; there are no other extras."""
     assert requirements(metadata, extra) == packages
-    assert set(metadata.get_all("Provides-Extra", [])) == {"sqlite", "postgres", "cli", "demo", "all"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"sqlite", "postgres", "signing", "cli", "demo", "all"}
 
 
 def test_every_direct_dependency_is_pinned() -> None:

@@ -8,7 +8,16 @@ from typing import Any, Self
 from asgi_audit.client import TrustedProxies
 from asgi_audit.configuration import check, check_identify, check_journal
 from asgi_audit.context import Acting, current, outside
-from asgi_audit.delivery import Delivery, Losses, Mishaps, Outbox, Rejects, default_path
+from asgi_audit.delivery import (
+    Delivery,
+    Losses,
+    Mishaps,
+    Outbox,
+    Rejects,
+    Sealing,
+    SealingRoutine,
+    default_path,
+)
 from asgi_audit.draft import Capture, Draft, Notes, as_actor
 from asgi_audit.factory import Identify, RecordFactory
 from asgi_audit.facts import Facts
@@ -43,6 +52,7 @@ class AuditTrail:
         journal: AnyJournal = ...,  # a directory where records wait for the sinks; None: memory; a place of its own
         service: str | None = None,  # the name of this application, on every record
         delivery: Delivery | None = None,
+        seal: Sealing | None = None,  # asgi_audit.sealing.Seal: what is stored is sealed in the same thread
     ) -> None:
         named = name_sinks(sinks)
         redact = Redactor() if redact is None else redact
@@ -69,7 +79,10 @@ class AuditTrail:
         self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
-        self._outbox = Outbox(named, self._journal, delivery, mishaps, self._factory.own)
+        sealing = None
+        if seal is not None:
+            sealing = SealingRoutine(seal.sealer(list(named.values())), seal.every, self._failures)
+        self._outbox = Outbox(named, self._journal, delivery, mishaps, self._factory.own, sealing)
 
     def event(
         self,

@@ -16,6 +16,7 @@ from asgi_audit.delivery.declaration import Declaration, MakeOwn
 from asgi_audit.delivery.lane import Lane
 from asgi_audit.delivery.mishaps import Mishaps
 from asgi_audit.delivery.options import Delivery
+from asgi_audit.delivery.sealing import SealingRoutine
 from asgi_audit.delivery.worker import Worker, delivering
 from asgi_audit.errors import FlushTimeout, JournalFull
 from asgi_audit.health import Stats
@@ -36,13 +37,20 @@ class Outbox:
     _starting: bool
 
     def __init__(
-        self, sinks: dict[str, Sink], journal: Journal, options: Delivery, mishaps: Mishaps, make_own: MakeOwn
+        self,
+        sinks: dict[str, Sink],
+        journal: Journal,
+        options: Delivery,
+        mishaps: Mishaps,
+        make_own: MakeOwn,
+        sealing: SealingRoutine | None = None,
     ) -> None:
         self._sinks = sinks
         self._journal = journal
         self._options = options
         self._mishaps = mishaps
         self._make_own = make_own
+        self._sealing = sealing
         self._inherited: list[Worker | None] = []
         self._set_up()
         journal.attach(list(sinks), self)
@@ -186,7 +194,7 @@ class Outbox:
                 self._make_own(Kind.OPEN, {"pid": os.getpid(), "host": platform.node(), "sinks": list(self._sinks)})
             )
         try:
-            worker = Worker(self._lanes, self._journal, self._declare)
+            worker = Worker(self._lanes, self._journal, self._declare, self._sealing)
             worker.start()
         except (RuntimeError, OSError) as error:  # no more threads or files, or the interpreter is about to end
             self._unsaid.append(("the delivery thread could not be started", error))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from asgi_audit.delivery.bell import Bell
 from asgi_audit.delivery.custodian import Custodian
 from asgi_audit.delivery.lane import Lane
+from asgi_audit.delivery.sealing import SealingRoutine
 from asgi_audit.journal import Journal
 
 #: Set in the delivery thread and in all that it starts: what happens there is not itself recorded.
@@ -23,10 +24,17 @@ _LAST_MOMENT = 1.0  # seconds for cancelled sinks to let go
 class Worker:
     """Runs the lanes in a thread, from `start` until `stop`; for one time only."""
 
-    def __init__(self, lanes: Sequence[Lane], journal: Journal, declare: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        journal: Journal,
+        declare: Callable[[], None],
+        sealing: SealingRoutine | None = None,
+    ) -> None:
         self.ended = False
         self._lanes = lanes
         self._journal = journal
+        self._sealing = sealing
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
         self._custodian = Custodian(journal, declare, self.bell)
@@ -72,6 +80,7 @@ class Worker:
             self.ended = True
 
     async def _deliver(self) -> None:
+        sealing = None if self._sealing is None else asyncio.ensure_future(self._sealing.run())
         try:
             self._custodian.start()
             await self._run_lanes()
@@ -79,6 +88,11 @@ class Worker:
             while not self.bell.over and self._unfinished():
                 await self._run_lanes()
         finally:
+            if sealing is not None:
+                sealing.cancel()
+                await asyncio.wait({sealing}, timeout=_LAST_MOMENT)
+            if self._sealing is not None and not self.bell.over:
+                await self._sealing.finish()
             await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     def _unfinished(self) -> bool:

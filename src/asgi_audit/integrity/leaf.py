@@ -14,6 +14,7 @@ All four are JSON with sorted keys. They are made once, here, and stored as text
 verifier in any language only hashes what is there.
 """
 
+import hmac
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -180,6 +181,11 @@ def commit(salts: bytes, actor: bytes, target: bytes, detail: bytes) -> Commitme
         target=sha256(outer[16:32] + _OUTER_PAD + sha256(inner[16:32] + _INNER_TARGET + target).digest()).hexdigest(),
         detail=sha256(outer[32:] + _OUTER_PAD + sha256(inner[32:] + _INNER_DETAIL + detail).digest()).hexdigest(),
     )
+
+
+def commitment(part: str, salt: bytes, stored: bytes) -> str:
+    """The commitment to one part, as the library computes it."""
+    return hmac.digest(salt, b"asgi-audit/1 part " + part.encode() + b"\n" + stored, "sha256").hex()
 
 
 def core(record: Record, commitments: Commitments, key: MacKey | None = None) -> bytes:

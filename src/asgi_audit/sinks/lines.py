@@ -8,12 +8,12 @@ if sys.platform != "win32":  # pragma: no branch - there is no such lock, so sev
     from fcntl import LOCK_EX, LOCK_UN, flock
 
 
-def append_lines(path: Path, lines: bytes) -> None:
-    """Append whole lines, all or none; they are on disk when it returns. A new file is its owner's alone (0600).
+def append_lines(path: Path, lines: bytes, *, mode: int = 0o600) -> None:
+    """Append whole lines, all or none; they are on disk when it returns. A new file has the mode, less the umask.
 
     Raises `OSError`; what was written until then is taken back. A line that a crash has torn is ended first.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
     try:
         if sys.platform != "win32":  # pragma: no branch - see above
             flock(descriptor, LOCK_EX)

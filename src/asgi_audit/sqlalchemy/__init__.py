@@ -9,7 +9,8 @@ if find_spec("sqlalchemy") is None or find_spec("greenlet") is None:
     raise MissingDependencyError("asgi_audit.sqlalchemy", "sqlite")
 
 from asgi_audit.sqlalchemy.migrations import SchemaError, include_object, upgrade, upgrade_database
+from asgi_audit.sqlalchemy.sealer import Sealer
 from asgi_audit.sqlalchemy.sink import SQLAlchemySink
 from asgi_audit.sqlalchemy.store import AuditStore
 
-__all__ = ["AuditStore", "SQLAlchemySink", "SchemaError", "include_object", "upgrade", "upgrade_database"]
+__all__ = ["AuditStore", "SQLAlchemySink", "SchemaError", "Sealer", "include_object", "upgrade", "upgrade_database"]

@@ -42,17 +42,17 @@ class SQLAlchemySink:
     def __init__(
         self, url_or_engine: str | URL | AsyncEngine, *, create: bool = True, mac: MacKey | bytes | None = None
     ) -> None:
-        self._database = Database(url_or_engine)
+        self.database = Database(url_or_engine)
         self._create = create
-        self._key = mac if isinstance(mac, MacKey | None) else MacKey(mac)
+        self.mac = mac if isinstance(mac, MacKey | None) else MacKey(mac)
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._writer: Writer | None = None
         self._farewells: list[asyncio.Future[Any]] = []  # of connections that were dropped
         self._process = os.getpid()
-        self.name = self._database.name
+        self.name = self.database.name
         # A database in memory is gone when its connection is closed, and has no locks.
-        self._work = nullcontext() if self._database.path is None else Intermission(self._close)
+        self._work = nullcontext() if self.database.path is None else Intermission(self._close)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -115,17 +115,17 @@ class SQLAlchemySink:
 
     async def _connect(self) -> Writer:
         if self._create:
-            self._database.create_file()
+            self.database.create_file()
         else:
-            self._database.require_file()
-        self._engine = self._database.writing()
+            self.database.require_file()
+        self._engine = self.database.writing()
         self._connection = await self._engine.connect()
         module = _WRITERS.get(self._engine.dialect.driver)
         if module is None:
-            writer: Writer = PortableWriter(self._connection, self._key)
+            writer: Writer = PortableWriter(self._connection, self.mac)
         else:
             raw = await self._connection.get_raw_connection()
-            writer = import_module(module, __package__).writer(raw.driver_connection, self._database.path, self._key)
+            writer = import_module(module, __package__).writer(raw.driver_connection, self.database.path, self.mac)
         await writer.prepare()
         # No `begin()` block: when this is cancelled, it would wait for a rollback by a server that may hang.
         await self._connection.run_sync(self._see_to_tables)

@@ -1,0 +1,124 @@
+"""The proof of one record, for somebody who has neither the database nor this package: a file of JSON, and a key.
+
+It holds the record's core and those of its parts that are to be shown, the record's place in the tree, the hashes
+beside the way from there to the root (RFC 9162, section 2.1.3), and a signed checkpoint with that root. What a part
+says can be left out: the core still commits to it.
+"""
+
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Self
+
+import msgspec
+
+from asgi_audit.errors import AuditError
+from asgi_audit.integrity import leaf
+from asgi_audit.integrity.checkpoint import Checkpoint
+from asgi_audit.integrity.merkle import leaf_hash, root_by_inclusion
+from asgi_audit.integrity.note import BadSignature, MalformedNote, Note, Verifier, verified
+from asgi_audit.record import Record
+
+FORMAT: Final = "asgi-audit/1 proof"
+_BROKEN: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+
+
+class ProofFailed(AuditError):  # noqa: N818 - named as what it is
+    """The proof does not hold, for the reason in its message."""
+
+
+class ShownPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part as it was stored, and its salt in hex digits."""
+
+    salt: str
+    text: str
+
+
+class Checked(NamedTuple):
+    """What a proof has proved: the record, as far as it is shown, and the checkpoint that has it."""
+
+    record: Record
+    hidden: list[str]
+    checkpoint: Checkpoint
+    signed_by: list[str]
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """The file. Hashes are in hex digits, from the leaf up."""
+
+    checkpoint: str
+    core: str
+    format: str
+    hashes: list[str]
+    index: int
+    parts: dict[str, ShownPart]
+
+    @classmethod
+    def of(
+        cls, index: int, row: Mapping[str, str | None], hashes: Sequence[bytes], checkpoint: str, shown: Sequence[str]
+    ) -> Self:
+        """The proof of a stored row, which shows these parts, unless they are erased."""
+        parts = {}
+        for name in shown:
+            text, salt = row[name], row[f"{name}_salt"]
+            if text is not None and salt is not None:
+                parts[name] = ShownPart(salt=salt, text=text)
+        return cls(
+            checkpoint=checkpoint,
+            core=row["core"] or "",
+            format=FORMAT,
+            hashes=[each.hex() for each in hashes],
+            index=index,
+            parts=parts,
+        )
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read the file; raises `ProofFailed`."""
+        try:
+            proof = msgspec.json.decode(content, type=cls)
+        except _BROKEN as error:
+            raise ProofFailed(f"this is no proof: {error}") from None
+        if proof.format != FORMAT:
+            raise ProofFailed(f"this proof has the format {proof.format!r:.60}, not {FORMAT!r}")
+        return proof
+
+    def encode(self) -> bytes:
+        """The file's content, for people to look at too."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=2) + b"\n"
+
+    def check(self, keys: Sequence[Verifier]) -> Checked:
+        """What it proves to whoever trusts one of the keys; raises `ProofFailed`."""
+        try:
+            note = Note.parse(self.checkpoint)
+            checkpoint = Checkpoint.parse(note.text)
+            signed_by = verified(note, keys)
+        except (MalformedNote, BadSignature) as error:
+            raise ProofFailed(f"the checkpoint: {error}") from None
+        if not signed_by:
+            raise ProofFailed("the checkpoint is signed by none of the given keys")
+        core = self.core.encode()
+        try:
+            hashes = [binascii.unhexlify(each) for each in self.hashes]
+            root = root_by_inclusion(self.index, checkpoint.size, leaf_hash(core), hashes)
+        except ValueError as error:
+            raise ProofFailed(f"the hashes: {error}") from None
+        if root != checkpoint.root:
+            raise ProofFailed("the record is not at that place in the tree of the checkpoint")
+        return Checked(
+            self._record(core),
+            [name for name in leaf.PARTS if name not in self.parts],
+            checkpoint,
+            [key.name for key in signed_by],
+        )
+
+    def _record(self, core: bytes) -> Record:
+        try:
+            commitments = leaf.commitments_in(core)
+            for name, part in self.parts.items():
+                made = leaf.commitment(name, binascii.unhexlify(part.salt), part.text.encode())
+                if name not in leaf.PARTS or made != getattr(commitments, name):
+                    raise ProofFailed(f"the part {name!r:.20} is not what the record commits to")
+            texts = [self.parts[name].text if name in self.parts else None for name in leaf.PARTS]
+            return leaf.assemble(core, *texts)
+        except _BROKEN as error:
+            raise ProofFailed(f"the record can't be read: {type(error).__name__}") from None

@@ -1,0 +1,45 @@
+"""One anchor during a pass of the sealer: what it knew before, and what became of what it was told."""
+
+import asyncio
+from typing import Final
+
+from asgi_audit.anchors import Anchor
+from asgi_audit.integrity.checkpoint import Checkpoint
+from asgi_audit.integrity.note import MalformedNote, Note
+
+_PATIENCE: Final = 30.0  # seconds for one answer
+
+
+class Inquiry:
+    """Asks first, tells last; what goes wrong with either is a trouble, in words, and stops nothing."""
+
+    def __init__(self, anchor: Anchor) -> None:
+        self.name = anchor.name
+        self.checkpoint: Checkpoint | None = None
+        self.note: str | None = None
+        self.trouble: str | None = None
+        self._anchor = anchor
+
+    async def ask(self, log: str) -> None:
+        """Find out what it knows of the log."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                self.note = await self._anchor.newest(log)
+            if self.note is not None:
+                self.checkpoint = Checkpoint.parse(Note.parse(self.note).text)
+        except (OSError, MalformedNote) as error:
+            self.trouble = f"{self.name} can't be read: {_said(error)}"
+
+    async def tell(self, note: str | None) -> None:
+        """Have it keep the checkpoint, unless it has it."""
+        if note is None or note == self.note:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._anchor.publish(note)
+        except OSError as error:
+            self.trouble = f"{self.name} did not take the checkpoint: {_said(error)}"
+
+
+def _said(error: Exception) -> str:
+    return str(error) or f"no answer within {_PATIENCE:g} s"

@@ -1,0 +1,160 @@
+"""The sealer: gives stored records their place in the Merkle tree, and signs what the tree has become.
+
+Rule 1: leaves are committed first, and signed after it. Who is killed in between has promised nothing, and the next
+        pass signs what is there.
+Rule 2: an index is given once. Two sealers meet at the primary key, and one of them gives way.
+Rule 3: nothing is signed that contradicts what was signed, here or in an anchor. Anchors are asked before the database,
+        which therefore must know all that they know.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, Final
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from asgi_audit.anchors import AnyAnchor, as_anchor
+from asgi_audit.delivery.sealing import Sealed
+from asgi_audit.integrity.checkpoint import Checkpoint
+from asgi_audit.integrity.mac import MacKey
+from asgi_audit.integrity.merkle import leaf_hash
+from asgi_audit.integrity.note import Signer, sign
+from asgi_audit.record import Kind
+from asgi_audit.sqlalchemy.clerk import Clerk
+from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.hardening import as_bytes, harden
+from asgi_audit.sqlalchemy.head import Head, HeadReader
+from asgi_audit.sqlalchemy.inquiry import Inquiry
+from asgi_audit.sqlalchemy.intermission import Intermission
+from asgi_audit.sqlalchemy.lookback import Lookback
+from asgi_audit.sqlalchemy.migrations import require
+from asgi_audit.sqlalchemy.tree import GaveWay, Kept, Tree
+
+#: So many records more, at most, and there is another checkpoint.
+_CHUNK: Final = 1000
+_RESTART: Final = "/restart-"
+
+
+class Sealer:
+    """Seals one database, a pass at a time, each over a connection of its own.
+
+    Without keys the checkpoints are not signed; with several, each signs. `mac` is the secret of the records' MACs, for
+    the one record that a restart writes. Not thread-safe.
+    """
+
+    def __init__(
+        self,
+        url_or_engine: str | URL | AsyncEngine | Database,
+        *,
+        keys: Sequence[Signer] = (),
+        anchors: Iterable[AnyAnchor] = (),
+        mac: MacKey | None = None,
+    ) -> None:
+        self._database = url_or_engine if isinstance(url_or_engine, Database) else Database(url_or_engine)
+        self._keys = tuple(keys)
+        self._anchors = tuple(as_anchor(each) for each in anchors)
+        self._mac = mac
+        self._heads = HeadReader(self._keys)
+        self._lookback = Lookback()
+        self._work = nullcontext() if self._database.path is None else Intermission(self._nothing_open)
+        self.name = self._database.name
+
+    async def seal(self) -> Sealed:
+        """One pass: seal what is stored, sign, and tell the anchors.
+
+        Raises `SealRefused`, `BrokenTree`, and whatever the database raises. What an anchor can't do is only told: the
+        next pass tries again.
+        """
+        return await self._run(None)
+
+    async def restart(self, reason: str) -> Sealed:
+        """Go on under a new origin where the anchors know more than the database, as after a backup was restored.
+
+        What they knew and the database does not is declared lost, with the reason, for ever.
+        """
+        return await self._run(reason)
+
+    async def _run(self, restart: str | None) -> Sealed:
+        async with self._work:
+            self._database.require_file()
+            engine = self._database.writing()
+            try:
+                async with engine.connect() as connection:
+                    await harden(connection)
+                    await connection.run_sync(require, self.name)
+                    return await self._pass(Tree(connection), Clerk(connection, self._mac), restart)
+            finally:
+                await engine.dispose()
+
+    async def _pass(self, tree: Tree, clerk: Clerk, restart: str | None) -> Sealed:
+        inquiries = [Inquiry(anchor) for anchor in self._anchors]
+        log = self._log_of(await tree.newest())
+        for inquiry in inquiries:
+            await inquiry.ask(log)
+        await tree.end()
+        head = await self._heads.read(tree, await tree.newest())
+        if restart is None:
+            for inquiry in inquiries:
+                await self._heads.agree(tree, head, inquiry)
+        else:
+            head = await self._restarted(tree, clerk, head, inquiries, restart)
+        before, gave_way = head.peaks.size, False
+        try:
+            head = await self._grow(tree, head)
+        except GaveWay:
+            gave_way = True
+        for inquiry in inquiries:
+            await inquiry.tell(head.note)
+        troubles = [inquiry.trouble for inquiry in inquiries if inquiry.trouble]
+        return Sealed(head.peaks.size - before, head.signed, head.note, gave_way, troubles)
+
+    def _log_of(self, kept: Kept | None) -> str:
+        """The name under which anchors may know this log."""
+        if kept is not None:
+            return _base(kept.note.partition("\n")[0])
+        return self._keys[0].name if self._keys else ""
+
+    async def _restarted(self, tree: Tree, clerk: Clerk, head: Head, inquiries: Sequence[Inquiry], reason: str) -> Head:
+        known = [inquiry.checkpoint for inquiry in inquiries if inquiry.checkpoint is not None]
+        before = head.origin or next((each.origin for each in known), self._new_origin())
+        origin = f"{_base(before)}{_RESTART}{os.urandom(4).hex()}"
+        size = head.peaks.size
+        lost = max([0, *(each.size - size for each in known)])
+        said: dict[str, Any] = {"from": sorted({before, *(each.origin for each in known)}), "to": origin, "size": size}
+        data = {"records": lost, "reason": "the log was restarted", "restart": said}
+        await tree.end()
+        await clerk.insert(clerk.entry(Kind.LOSS, reason, data))
+        return head._replace(origin=origin)
+
+    async def _grow(self, tree: Tree, head: Head) -> Head:
+        origin = head.origin or self._new_origin()
+        floor = self._lookback.floor(await tree.newest_id())
+        while True:
+            found = await tree.unsealed(floor, _CHUNK)
+            if found:
+                hashes = [leaf_hash(as_bytes(core)) for _, core in found]
+                await tree.grow(head.peaks.size, [id_ for id_, _ in found], hashes)
+                for leaf in hashes:
+                    head.peaks.append(leaf)
+            if head.peaks.size > head.signed:
+                note = sign(Checkpoint(origin, head.peaks.size, head.peaks.root()).text, self._keys)
+                await tree.keep(note, head.peaks)
+                head = Head(origin, note, head.peaks, head.peaks.size, bool(self._keys))
+                self._heads.remember(head)
+            if len(found) < _CHUNK:
+                self._lookback.done()
+                return head
+            floor = found[-1][0]
+
+    def _new_origin(self) -> str:
+        return self._keys[0].name if self._keys else f"asgi-audit/{os.urandom(4).hex()}"
+
+    async def _nothing_open(self) -> None:
+        """A pass closes its own connection."""
+
+
+def _base(origin: str) -> str:
+    """The name that all origins of one log begin with."""
+    return origin.partition(_RESTART)[0]

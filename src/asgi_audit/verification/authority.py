@@ -1,0 +1,144 @@
+"""What may be missing: what an erasure has named, and a purge.
+
+Records of both are looked at beforehand, for they stand behind what they speak of. They count only if they turn out to
+be sound records of this log.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, Final
+
+from asgi_audit.integrity.leaf import PARTS
+from asgi_audit.integrity.report import Findings
+from asgi_audit.record import Kind, Record
+from asgi_audit.verification.scratch import Scratch
+
+_MOST_ACTIVE: Final = 100  # ranges that overlap
+
+
+class _Range:
+    """One stretch of leaves that a purge names, and the digest of their records' ids."""
+
+    def __init__(self, first: int, last: int, digest: str, authority: str) -> None:
+        self.first = first
+        self.last = last
+        self.digest = digest
+        self.authority = authority
+        self.ids = sha256()
+
+
+class Authority:
+    """Told of each leaf in its order, it says in the end what was removed by nobody who says so."""
+
+    def __init__(self, scratch: Scratch, findings: Findings) -> None:
+        self.erased = dict.fromkeys(PARTS, 0)
+        self.purged = 0
+        self._scratch = scratch
+        self._findings = findings
+        self._ranges: Iterator[_Range] = iter(())
+        self._next: _Range | None = None
+        self._active: list[_Range] = []
+        self._gone: list[int] | None = None  # the stretch of leaves without a row that is going on
+
+    def announce(self, record: Record) -> None:
+        """A row that says it is a record of an erasure or a purge."""
+        data = record.data or {}
+        if record.kind is Kind.ERASE:
+            parts = [part for part in _list(data.get("parts")) if part in PARTS]
+            ids = [id_ for id_ in _list(data.get("records")) if isinstance(id_, str)]
+            self._scratch.add_all("allowed", ((id_, part, record.id) for id_ in ids for part in parts), 3)
+        elif record.kind is Kind.PURGE:
+            for each in _list(data.get("ranges")):
+                if _is_range(each):
+                    self._scratch.add("ranges", *each, record.id)
+
+    def begin(self) -> None:
+        """All were announced."""
+        rows = self._scratch.ask("SELECT first, last, digest, id FROM ranges ORDER BY first, last")
+        self._ranges = (_Range(*row) for row in rows)
+        self._next = next(self._ranges, None)
+
+    def confirm(self, record: Record) -> None:
+        """A record of an erasure or a purge is sound."""
+        self._scratch.add("sound", record.id)
+
+    def leaf(self, index: int, record_id: object, *, present: bool) -> None:
+        """The next leaf, and whether its row is there."""
+        while self._next is not None and self._next.first <= index:
+            if len(self._active) < _MOST_ACTIVE:
+                self._active.append(self._next)
+            self._next = next(self._ranges, None)
+        for each in self._active:
+            each.ids.update(f"{record_id}\n".encode(errors="surrogateescape"))
+            if each.last == index and each.ids.hexdigest() != each.digest:
+                self._findings.add(
+                    "purge",
+                    f"the ids of the leaves {each.first} to {each.last} are not those that were purged",
+                    record=each.authority,
+                )
+        self._active = [each for each in self._active if each.last > index]
+        if present:
+            self._close()
+        elif self._gone is None:
+            self._gone = [index, index]
+        else:
+            self._gone[1] = index
+
+    def erasure(self, record: Record, parts: tuple[str, ...], index: int | None) -> None:
+        """Parts of a record are gone."""
+        for part in parts:
+            self.erased[part] += 1
+            self._scratch.add("erased", record.id, part, index, record.writer)
+
+    def finish(self) -> None:
+        """Say what was removed without authority."""
+        self._close()
+        unlawful = self._scratch.ask(
+            "SELECT record, part, idx, writer FROM erased e WHERE NOT EXISTS (SELECT 1 FROM allowed a JOIN sound s"
+            " ON s.id = a.id WHERE a.record = e.record AND a.part = e.part)"
+        )
+        for record, part, index, writer in unlawful:
+            what = f"the part {part} was erased, and no sound record of an erasure says so"
+            self._findings.add("erasure", what, index=index, record=record, writer=writer)
+        for first, last in self._scratch.ask("SELECT first, last FROM absent ORDER BY first"):
+            self._judge(first, last)
+
+    def _judge(self, first: int, last: int) -> None:
+        """Of a stretch that is gone, find what no purge has named."""
+        covering = self._scratch.ask(
+            "SELECT r.first, r.last FROM ranges r JOIN sound s ON s.id = r.id WHERE r.first <= ? AND r.last >= ?"
+            " ORDER BY r.first",
+            last,
+            first,
+        )
+        at = first
+        for begin, end in covering:
+            if begin > at:
+                self._removed(at, begin - 1)
+            if end >= at:
+                self.purged += min(end, last) - max(begin, at) + 1
+                at = end + 1
+        if at <= last:
+            self._removed(at, last)
+
+    def _removed(self, first: int, last: int) -> None:
+        where = (
+            f"the record at index {first} was" if first == last else f"the records from index {first} to {last} were"
+        )
+        self._findings.add("removed", f"{where} removed, and no sound record of a purge says so", index=first)
+
+    def _close(self) -> None:
+        if self._gone is not None:
+            self._scratch.add("absent", *self._gone)
+            self._gone = None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], str):
+        return False
+    first, last = value[:2]
+    return type(first) is int and type(last) is int and 0 <= first <= last < 2**62
