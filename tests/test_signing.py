@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.cli import keygen
+from asgi_audit.cli.integrity import keygen
 from asgi_audit.errors import ConfigurationError, MissingDependencyError
 from asgi_audit.integrity.checkpoint import Checkpoint
 from asgi_audit.integrity.note import BadSignature, MalformedNote, Note, key_id, sign, verified

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import IO, Final
+from typing import IO, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -135,6 +135,16 @@ class _Redirects(HTTPRedirectHandler):
         if redirected is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             redirected.headers.clear()
         return redirected
+
+    def http_error_302(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage) -> Any:
+        """As the library does it, but an answer whose Location is no URL doesn't keep its socket."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _blocks(response: HTTPResponse, most: int) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ class Exit(IntEnum):
     USAGE = 2
     DATABASE = 3
     DEPENDENCY = 4
+    NOT_RUN = 4  # verify and check: whatever kept them from a verdict
     INTERRUPTED = 130  # 128 + SIGINT, as a shell reports a command that Ctrl-C ended
     BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports a command whose reader went away
 

@@ -7,6 +7,14 @@ _AGO = re.compile(r"(\d+) ?(s|min|m|h|d|w)")
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
+def parse_duration(text: str) -> float:
+    """`10s`, `5m`, `1h`: so many seconds. `ValueError` says what may be written."""
+    span = _AGO.fullmatch(text.strip())
+    if span is None or not int(span[1]):
+        raise ValueError(f"{text!r} is no time; write 10s, 5m or 1h")
+    return float(int(span[1]) * _SECONDS[span[2]])
+
+
 def parse_moment(text: str, *, now: datetime, zone: tzinfo | None = UTC) -> datetime:
     """`30m`, `7d` (ago), `now`, `today`, `yesterday`, or an ISO 8601 date or time, in the zone if it names none.
 

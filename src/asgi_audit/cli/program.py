@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from asgi_audit.cli.exits import CommandFailed, Exit
+from asgi_audit.cli.integrity import arguments as integrity
 from asgi_audit.cli.journal import arguments as journal
 from asgi_audit.errors import AuditError, ConfigurationError, MissingDependencyError
 
@@ -23,18 +24,26 @@ _MODULES = {
     "journal ls": "asgi_audit.cli.journal.ls",
     "journal cat": "asgi_audit.cli.journal.cat",
     "journal ship": "asgi_audit.cli.journal.ship",
+    **{
+        verb: f"asgi_audit.cli.integrity.{verb}"
+        for verb in ("keygen", "seal", "verify", "export", "prove", "check", "erase", "purge")
+    },
     "demo": "asgi_audit.demo",
 }
+
+#: Their exit codes are verdicts, so whatever keeps them from one has a code of its own.
+_VERDICTS = frozenset({"verify", "check"})
 
 _URL = "the database: sqlite:///audit.db, postgresql://…, or the path of a SQLite file; $ASGI_AUDIT_URL if left out"
 
 _EPILOG = """\
 exit codes:
   0    done; also when no record matches a list, and nothing was to be shipped
-  1    show: there is no such record; journal cat: no such writer
+  1    show, prove: there is no such record; journal cat: no such writer; check: the proof does not hold
   2    an argument is wrong
   3    the database can't be reached, read or upgraded; journal: something can't be read, or was not delivered
   4    a package is missing; the message is the line that installs it
+  verify: 0 PASS, 1 TAMPERED, 2 UNANCHORED, 3 DECLARED LOSS; verify and check: 4, it could not be done
   130  ended by Ctrl-C
   141  whoever read the output went away
 
@@ -77,8 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     _log(verb("log", "list records, the newest first"))
     _show(verb("show", "show one record with everything it holds"))
     _tail(verb("tail", "show the last records and, with -f, those to come"))
-    _database(verb("upgrade", "create the tables, or bring them to this version's schema"))
+    _upgrade(verb("upgrade", "create the tables, or bring them to this version's schema"))
     _explain(verb("explain", "tell which rule of the policy decides a request, and how"))
+    integrity.add_to(verb, _database, _filters)
     journal.add_to(verb("journal", "look into journal directories, and deliver what dead processes have left there"))
     verb("demo", "run a small application and look at the trail that it leaves")
     return parser
@@ -106,6 +116,11 @@ def _tail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--lines", type=_count, default=10, metavar="N", help="begin with the last N (10)")
     _filters(parser)
     _form(parser)
+
+
+def _upgrade(parser: argparse.ArgumentParser) -> None:
+    _database(parser)
+    parser.add_argument("--append-only", action="store_true", help="let stored rows be neither changed nor deleted")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
@@ -178,7 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--traceback" in arguments:
             raise
         print(f"asgi-audit: {error}", file=sys.stderr)
-        return _code(error)
+        verb = next((word for word in arguments if not word.startswith("-")), "")
+        return Exit.NOT_RUN if verb in _VERDICTS else _code(error)
     return code
 
 

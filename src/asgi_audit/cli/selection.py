@@ -37,6 +37,11 @@ class Selection:
             **{name: getattr(arguments, name) for name in _TEXTS},
         )
 
+    @property
+    def asked(self) -> Query:
+        """The filters as they were given."""
+        return self._query
+
     def matches(self, record: Record) -> bool:
         """Whether a record that passed the query is to be shown."""
         return self._own or record.kind in APPLICATION_KINDS or record.kind is Kind.LOSS

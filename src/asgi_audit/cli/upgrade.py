@@ -12,11 +12,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Create or upgrade the tables, and say which it was."""
     url = database_url(arguments.url)
     with using(url):
-        before, after = asyncio.run(upgrade_database(url))
+        before, after = asyncio.run(upgrade_database(url, append_only=arguments.append_only))
     if before == after:
         print(f"The audit tables have version {after} already: nothing to do.")
     elif before == 0:
         print(f"Created the audit tables, version {after}.")
     else:
         print(f"Upgraded the audit tables from version {before} to {after}.")
+    if arguments.append_only:
+        print("The tables are append-only: erase and purge go through asgi-audit.")
     return Exit.OK

@@ -23,7 +23,7 @@ _REFUSE: Final = "SELECT RAISE(ABORT, '{} is append-only: erase and purge with a
 _KEYS: Final = {
     RECORDS: (("writer", "seq"),),
     LEAVES: (("idx",), ("record_id",)),
-    CHECKPOINTS: (("size",),),
+    CHECKPOINTS: (("size", "signers"),),
     VERSIONS: (("version",),),
 }
 
@@ -45,11 +45,12 @@ def _taken(table: str, key: tuple[str, ...]) -> str:
 
 def _on_insert(table: str) -> str:
     body = [_taken(table, key) for key in _KEYS[table]]
+    if table in {RECORDS, CHECKPOINTS}:
+        # REPLACE would also replace the row of a given rowid; where none is given, it is -1 here.
+        body.append(_taken(table, ("rowid",)).replace("WHERE EXISTS", "WHERE NEW.rowid <> -1 AND EXISTS", 1))
     if table == RECORDS:
         stored = f"SELECT RAISE(IGNORE) WHERE EXISTS (SELECT 1 FROM {RECORDS} WHERE id = NEW.id);"  # noqa: S608 - constants
-        # REPLACE would also replace the row of a given rowid; where none is given, it is -1 here.
-        row = _taken(table, ("rowid",)).replace("WHERE EXISTS", "WHERE NEW.rowid <> -1 AND EXISTS", 1)
-        body = [stored, *body, row]
+        body.insert(0, stored)
     return f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} BEGIN {' '.join(body)} END"
 
 

@@ -67,15 +67,15 @@ class DatabaseEvidence:
         """As `Evidence` has it."""
         await self._require_tables()
         self.size = await self._estimate()
-        columns = sa.select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.time)
-        async for page in self._pages(columns, checkpoints.c.size, CHECKPOINTS):
-            for size, note, time in page:
+        columns = sa.select(*checkpoints.primary_key, checkpoints.c.note, checkpoints.c.time)
+        async for page in self._pages(columns, CHECKPOINTS, *checkpoints.primary_key):
+            for size, _, note, time in page:
                 yield Stored(size, note, _microseconds(time))
 
     async def authorities(self) -> AsyncIterator[Row | TooLarge]:
         """As `Evidence` has it."""
         own = sa.select(records.c.id, self._bytes).where(records.c.action.in_(_OWN))
-        async for page in self._pages(own, records.c.id, RECORDS):
+        async for page in self._pages(own, RECORDS, records.c.id):
             for chunk in _chunks(page):
                 for row in (await self._rows(chunk)).values():
                     yield row
@@ -84,7 +84,7 @@ class DatabaseEvidence:
         """As `Evidence` has it."""
         joined = leaves.outerjoin(records, records.c.id == leaves.c.record_id)
         columns = sa.select(leaves.c.idx, leaves.c.record_id, _HASH, records.c.id, self._bytes).select_from(joined)
-        async for page in self._pages(columns, leaves.c.idx, LEAVES):
+        async for page in self._pages(columns, LEAVES, leaves.c.idx):
             for chunk in _chunks(page):
                 rows = await self._rows([(id_, size) for *_, id_, size in chunk if id_ is not None])
                 for index, record_id, hashed, id_, _ in chunk:
@@ -93,25 +93,26 @@ class DatabaseEvidence:
     async def unsealed(self) -> AsyncIterator[Row | TooLarge]:
         """As `Evidence` has it."""
         columns = sa.select(records.c.id, self._bytes).where(~_SEALED)
-        async for page in self._pages(columns, records.c.id, RECORDS):
+        async for page in self._pages(columns, RECORDS, records.c.id):
             for chunk in _chunks(page):
                 for row in (await self._rows(chunk)).values():
                     yield row
 
     async def _pages(
-        self, columns: sa.Select[Any], key: sa.ColumnElement[Any], table: str
+        self, columns: sa.Select[Any], table: str, *key: sa.ColumnElement[Any]
     ) -> AsyncIterator[Sequence[Any]]:
-        """All rows in the order of the key, which is their first column."""
-        last: Any = None
+        """All rows in the order of the key, whose columns come first in them."""
+        last: tuple[Any, ...] | None = None
         while True:
-            statement = columns.order_by(key).limit(_PAGE)
-            page = await self._ask(statement if last is None else statement.where(key > last), table)
+            statement = columns.order_by(*key).limit(_PAGE)
+            page = await self._ask(statement if last is None else statement.where(sa.tuple_(*key) > last), table)
             yield page
             if len(page) < _PAGE:
                 return
-            if page[-1][0] is None or page[-1][0] == last:
+            end = tuple(page[-1][: len(key)])
+            if None in end or end == last:
                 raise Unreadable(f"{table} has no key any more")
-            last = page[-1][0]
+            last = end
 
     async def _rows(self, sizes: Sequence[Any]) -> dict[Any, Row | TooLarge]:
         """The rows with these ids, of which the sizes are known, by their ids."""

@@ -1,6 +1,7 @@
 """Where a tree stands before a pass of the sealer, and whether it may go on from there."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from asgi_audit.errors import AuditError
@@ -20,7 +21,8 @@ class SealRefused(AuditError):  # noqa: N818 - named as what it is
 class Head(NamedTuple):
     """The tree, of whose leaves the first `signed` are those of the newest checkpoint, `note`.
 
-    `ours` says whether a key of ours has signed it. Before the first checkpoint there is no origin.
+    Of our keys, `missing` have not signed it yet; `ours` says whether one has. Before the first checkpoint there is no
+    origin.
     """
 
     origin: str | None
@@ -28,6 +30,7 @@ class Head(NamedTuple):
     peaks: CompactRange
     signed: int
     ours: bool
+    missing: bool
 
     def copy(self) -> "Head":
         """One whose tree grows on its own."""
@@ -48,7 +51,7 @@ class HeadReader:
     async def read(self, tree: Tree, kept: Kept | None) -> Head:
         """The newest checkpoint, and the leaves that nobody has signed yet. Raises `SealRefused` and `BrokenTree`."""
         if kept is None:
-            head = Head(None, None, CompactRange(), 0, False)
+            head = Head(None, None, CompactRange(), 0, ours=False, missing=False)
         elif self._last is not None and self._last.note == kept.note:
             head = self._last.copy()
         else:
@@ -76,7 +79,7 @@ class HeadReader:
         try:
             note = Note.parse(kept.note)
             checkpoint = Checkpoint.parse(note.text)
-            ours = self._signed(note)
+            ours = self._signers(note)
             peaks = CompactRange.from_bytes(kept.size, kept.peaks) if ours else CompactRange()
         except (MalformedNote, ValueError, TypeError, AttributeError) as error:
             raise SealRefused(f"the newest checkpoint of the database is none: {error}") from None
@@ -85,26 +88,25 @@ class HeadReader:
                 peaks.append(leaf)
         if (checkpoint.size, checkpoint.root) != (kept.size, peaks.root()):
             raise SealRefused(f"the leaves of the database are not those of its checkpoint of {kept.size} records")
-        return Head(checkpoint.origin, kept.note, peaks, kept.size, ours)
+        signed = set().union(*[self._signers(Note.parse(each.note)) for each in await tree.at(kept.size)])
+        return Head(checkpoint.origin, kept.note, peaks, kept.size, bool(ours), len(signed) < len(self._keys))
 
     async def _root(self, tree: Tree, size: int) -> bytes:
         """The root of the first leaves: as we have signed it, else as they are."""
-        kept = await tree.at(size)
-        try:
-            note = None if kept is None else Note.parse(kept.note)
-            if note is not None and self._signed(note):
-                return Checkpoint.parse(note.text).root
-        except MalformedNote:
-            pass
+        for kept in await tree.at(size):
+            with suppress(MalformedNote):
+                note = Note.parse(kept.note)
+                if self._signers(note):
+                    return Checkpoint.parse(note.text).root
         return await tree.root_of(0, size)
 
-    def _signed(self, note: Note) -> bool:
-        """Whether a key of ours has signed it: a signature of Ed25519 can be made again."""
-        signed = False
+    def _signers(self, note: Note) -> set[bytes]:
+        """The ids of those of our keys that have signed it: a signature of Ed25519 can be made again."""
+        found = set()
         for key in self._keys:
             for each in note.signatures:
                 if (each.name, each.key_id) == (key.name, key.key_id):
                     if each.signature != key.sign(note.text.encode()):
                         raise SealRefused(f"the signature of {key.name} on a checkpoint of the database is forged")
-                    signed = True
-        return signed
+                    found.add(key.key_id)
+        return found

@@ -18,6 +18,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from asgi_audit.errors import AuditError, ConfigurationError
+from asgi_audit.sqlalchemy.appendonly import install
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.schema import CHECKPOINTS, LEAVES, RECORDS, VERSIONS, checkpoints, leaves, records, versions
 
@@ -110,14 +111,20 @@ def _refuse_newer(found: int) -> None:
         raise SchemaError(found, "a newer release has upgraded it; install that one")
 
 
-async def upgrade_database(url_or_engine: str | URL | AsyncEngine) -> tuple[int, int]:
-    """Create or upgrade the tables; the versions before and after (0 for none)."""
+async def upgrade_database(url_or_engine: str | URL | AsyncEngine, *, append_only: bool = False) -> tuple[int, int]:
+    """Create or upgrade the tables; the versions before and after (0 for none).
+
+    With `append_only`, triggers then keep their rows from being changed or deleted other than by erasing and purging.
+    """
     database = Database(url_or_engine)
     database.create_file()
     engine = database.writing()
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(upgrade), VERSION
+            found = await connection.run_sync(upgrade)
+            if append_only:
+                await connection.run_sync(install)
+            return found, VERSION
     finally:
         await engine.dispose()
 

@@ -37,8 +37,8 @@ async def prove(url_or_engine: str | URL | AsyncEngine, record_id: str, *, shown
                 raise NoProof(f"there is no record {record_id}")
             tree = Tree(connection)
             place = await tree.place_of(record_id)
-            kept = None if place is None else await tree.covering(place[0])
-            if place is None or kept is None:
+            kept = await tree.newest()
+            if place is None or kept is None or kept.size <= place[0]:
                 raise NoProof(_NOT_YET)
             index = place[0]
             hashes = [await tree.root_of(*stretch) for stretch in inclusion_ranges(index, kept.size)]

@@ -91,11 +91,12 @@ leaves = sa.Table(
 checkpoints = sa.Table(
     CHECKPOINTS,
     metadata,
-    _column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+    _column("size", sa.BigInteger(), nullable=False),
+    _column("signers", sa.String(255), nullable=False),  # the ids of their keys, so that a new key can sign at once
     _column("note", _text, nullable=False),
     _column("peaks", sa.LargeBinary(), nullable=False),
     _column("time", _time, nullable=False),
-    sa.PrimaryKeyConstraint("size", name=f"{CHECKPOINTS}_pkey"),
+    sa.PrimaryKeyConstraint("size", "signers", name=f"{CHECKPOINTS}_pkey"),
 )
 
 #: One row per step that was applied; the highest is the version of the database.

@@ -138,10 +138,10 @@ class Sealer:
                 await tree.grow(head.peaks.size, [id_ for id_, _ in found], hashes)
                 for leaf in hashes:
                     head.peaks.append(leaf)
-            if head.peaks.size > head.signed:
+            if head.peaks.size > head.signed or head.missing:
                 note = sign(Checkpoint(origin, head.peaks.size, head.peaks.root()).text, self._keys)
-                await tree.keep(note, head.peaks)
-                head = Head(origin, note, head.peaks, head.peaks.size, bool(self._keys))
+                await tree.keep(note, self._keys, head.peaks)
+                head = Head(origin, note, head.peaks, head.peaks.size, ours=bool(self._keys), missing=False)
                 self._heads.remember(head)
             if len(found) < _CHUNK:
                 self._lookback.done()

@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asgi_audit.errors import AuditError
 from asgi_audit.integrity.merkle import HASH_BYTES, CompactRange
+from asgi_audit.integrity.note import Signer
 from asgi_audit.integrity.projection import utc_text
 from asgi_audit.sqlalchemy.schema import checkpoints, leaves, records
 
 _PAGE: Final = 10_000  # leaves that are read at a time
 
 _SEALED: Final = sa.exists().where(leaves.c.record_id == records.c.id)
+_KEPT: Final = (checkpoints.c.size, checkpoints.c.note, checkpoints.c.peaks)
 _UNSEALED: Final = sa.select(records.c.id, records.c.core).where(~_SEALED).order_by(records.c.id)
 
 
@@ -31,7 +33,7 @@ class BrokenTree(AuditError):  # noqa: N818 - named as what it is
 
 
 class Kept(NamedTuple):
-    """A row of `audit_checkpoints`."""
+    """A row of `audit_checkpoints`; several may be of one size, signed by different keys."""
 
     size: int
     note: str
@@ -45,16 +47,15 @@ class Tree:
         self._connection = connection
 
     async def newest(self) -> Kept | None:
-        """The checkpoint of the largest tree."""
-        return await self._checkpoint(sa.true())
+        """The last checkpoint of the largest tree."""
+        largest = sa.select(*_KEPT).order_by(checkpoints.c.size.desc(), checkpoints.c.time.desc()).limit(1)
+        found = (await self._connection.execute(largest)).first()
+        return None if found is None else Kept(*found)
 
-    async def covering(self, index: int) -> Kept | None:
-        """The newest checkpoint, if its tree has that leaf."""
-        return await self._checkpoint(checkpoints.c.size > index)
-
-    async def at(self, size: int) -> Kept | None:
-        """The checkpoint of the tree of that size."""
-        return await self._checkpoint(checkpoints.c.size == size)
+    async def at(self, size: int) -> list[Kept]:
+        """The checkpoints of the tree of that size."""
+        found = await self._connection.execute(sa.select(*_KEPT).where(checkpoints.c.size == size))
+        return [Kept(*row) for row in found]
 
     async def hashes(self, first: int, last: int | None = None) -> AsyncIterator[bytes]:
         """The leaves from index `first` on, before `last`; raises `BrokenTree` where one is missing."""
@@ -106,12 +107,13 @@ class Tree:
         ]
         await self._insert(leaves.insert(), rows)
 
-    async def keep(self, note: str, peaks: CompactRange) -> None:
+    async def keep(self, note: str, signers: Sequence[Signer], peaks: CompactRange) -> None:
         """Add a checkpoint of the tree, and commit. Raises `GaveWay`."""
         now: Any = datetime.now(UTC)
         if self._connection.dialect.name == "sqlite":
             now = utc_text(now)
-        row = {"size": peaks.size, "note": note, "peaks": peaks.to_bytes(), "time": now}
+        ids = " ".join(sorted(signer.key_id.hex() for signer in signers))
+        row = {"size": peaks.size, "signers": ids, "note": note, "peaks": peaks.to_bytes(), "time": now}
         await self._insert(checkpoints.insert(), [row])
 
     async def end(self) -> None:
@@ -126,8 +128,3 @@ class Tree:
         except IntegrityError:
             await self._connection.rollback()
             raise GaveWay from None
-
-    async def _checkpoint(self, where: sa.ColumnElement[bool]) -> Kept | None:
-        statement = sa.select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.peaks).where(where)
-        found = (await self._connection.execute(statement.order_by(checkpoints.c.size.desc()).limit(1))).first()
-        return None if found is None else Kept(*found)

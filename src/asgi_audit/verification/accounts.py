@@ -52,18 +52,20 @@ class Accounts:
             self._open[writer] = [seq, seq, since]
             if len(self._open) > _MOST_OPEN:
                 self._flush()
+
+    def declare(self, record: Record) -> None:
+        """A record says something about what is missing, if it is one of the trail's own."""
+        writer, data = record.writer or "", record.data or {}
         if record.kind is Kind.LOSS:
-            self._declare(writer, record.data or {})
+            self._lose(writer, data)
         elif record.kind is Kind.CLOSE:
-            data = record.data or {}
             self._scratch.add("ends", _text(data.get("writer")) or writer, _number(data.get("records")))
         elif record.kind is Kind.PURGE:
-            self._purge(record.data or {})
+            self._purge(data)
 
     def finish(self, now: int) -> Iterator[Account]:
         """Every writer's account."""
         self._flush()
-        self._scratch.add_all("runs", [], 5)
         rows = self._scratch.ask("SELECT writer, low, high, since, purged FROM runs ORDER BY writer, low, high")
         writer: str | None = None
         tally: _Tally | None = None
@@ -81,7 +83,7 @@ class Accounts:
         ends = next(self._scratch.ask("SELECT max(records) FROM ends WHERE writer = ?", writer))[0]
         return _Tally(writer, allowance, ends, now)
 
-    def _declare(self, writer: str, data: dict[str, Any]) -> None:
+    def _lose(self, writer: str, data: dict[str, Any]) -> None:
         sink = _text(data.get("sink"))
         if sink is not None and sink.partition(":")[0] != self._scheme:
             return

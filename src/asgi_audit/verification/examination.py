@@ -20,10 +20,14 @@ _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionErro
 
 
 class Examined(NamedTuple):
-    """What a row says, if it can be read; `sound` if nothing is wrong with it."""
+    """What a row says, if it can be read.
+
+    It is `authentic` if its core is what was sealed, or not sealed yet, and `sound` if nothing at all is wrong with it.
+    """
 
     record: Record | None
     erased: tuple[str, ...]
+    authentic: bool
     sound: bool
 
 
@@ -42,10 +46,13 @@ class Examiner:
         """Hold a row against itself, and against its leaf if it has one."""
         if isinstance(row, TooLarge):
             self._findings.add("malformed", f"a row of {row.bytes} bytes is no record", index=index)
-            return Examined(None, (), False)
+            return Examined(None, (), authentic=False, sound=False)
         before = self._findings.counts.total()
         record, erased = self._read(_Row(row, index, self._findings), hashed)
-        return Examined(record, erased, self._findings.counts.total() == before)
+        sound = self._findings.counts.total() == before
+        core = row.get("core")
+        authentic = isinstance(core, str) and hashed in {None, leaf_hash(core.encode(errors="surrogateescape"))}
+        return Examined(record, erased, authentic, sound)
 
     def _read(self, row: "_Row", hashed: object) -> tuple[Record | None, tuple[str, ...]]:
         core = row.bytes("core")

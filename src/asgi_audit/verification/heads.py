@@ -33,7 +33,7 @@ class Heads:
         self._scratch = scratch
         self._keys = keys
         self._findings = findings
-        self._newest_signed: bool | None = None
+        self._newest = (-1, False)  # the largest size, and whether a given key has signed it
         self._restarts: list[_Restart] = []
         self._expected: Iterator[tuple[Any, ...]] = iter(())
         self._next: tuple[Any, ...] | None = None
@@ -52,7 +52,10 @@ class Heads:
             self._findings.add(
                 "checkpoint", f"a checkpoint of {checkpoint.size} records is kept as one of {stored.size!r}"
             )
-        self._newest_signed = signed
+        if checkpoint.size > self._newest[0]:
+            self._newest = (checkpoint.size, signed)
+        elif checkpoint.size == self._newest[0]:
+            self._newest = (checkpoint.size, signed or self._newest[1])
         self._add(checkpoint, _DATABASE, False, stored.time)
 
     def anchored(self, note: str, anchor: str) -> bool:
@@ -82,7 +85,7 @@ class Heads:
         if foreign and not any(self._origins(anchored=1)):
             here = ", ".join(names)
             self._findings.add("anchor", f"the anchors know {', '.join(foreign)}, and not the log {here}")
-        if self._keys and self._newest_signed is False:
+        if self._keys and self._newest[0] >= 0 and not self._newest[1]:
             self._findings.add("signature", "the newest checkpoint is signed by none of the given keys")
         self._expected = self._scratch.ask(f"{_ALL} ORDER BY size, anchored")
         self._next = next(self._expected, None)

@@ -182,13 +182,19 @@ class _Run:
         self._step()
         if record is not None:
             self._authority.erasure(record, examined.erased, index)
-            if examined.sound and self._numbered(record, index):
+            if examined.authentic and self._numbered(record, index):
                 self._accounts.add(record, self._now if index is None else self._heads.time or self._now)
-                if record.kind in {Kind.ERASE, Kind.PURGE}:
-                    self._authority.confirm(record)
-                elif record.kind is Kind.LOSS:
-                    self._heads.restarted(record)
+            if examined.sound:
+                self._heed(record)
         return examined
+
+    def _heed(self, record: Record) -> None:
+        """What the trail says of itself."""
+        self._accounts.declare(record)
+        if record.kind in {Kind.ERASE, Kind.PURGE}:
+            self._authority.confirm(record)
+        elif record.kind is Kind.LOSS:
+            self._heads.restarted(record)
 
     def _numbered(self, record: Record, index: int | None) -> bool:
         if record.writer is not None and record.seq is not None and 0 <= record.seq < 2**62:
@@ -267,9 +273,7 @@ class _Run:
             what = f"the seq {account.twice} of this writer stands twice"
             self._findings.add("sequence", what, writer=account.writer)
         if account.gap is not None and not self._broken:
-            first, last = account.gap
             what = (
-                f"{account.missing} records of this writer are missing (from seq {first} to {last}, at first), "
-                "and no loss record declares them"
+                f"{account.missing} missing of this writer, the first with seq {account.gap[0]}; no loss record says so"
             )
             self._findings.add("sequence", what, writer=account.writer)
