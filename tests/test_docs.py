@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 import asgi_audit
+import asgi_audit.anchors
+import asgi_audit.sealing
+import asgi_audit.signing
 import asgi_audit.sqlalchemy
 import asgi_audit.testing
+import asgi_audit.verification
 from asgi_audit import AuditMiddleware, AuditTrail
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +67,17 @@ def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "module", [asgi_audit, asgi_audit.sqlalchemy, asgi_audit.testing], ids=lambda each: each.__name__
+    "module",
+    [
+        asgi_audit,
+        asgi_audit.anchors,
+        asgi_audit.sealing,
+        asgi_audit.signing,
+        asgi_audit.sqlalchemy,
+        asgi_audit.testing,
+        asgi_audit.verification,
+    ],
+    ids=lambda each: each.__name__,
 )
 def test_every_public_name_is_in_the_reference(module: Any) -> None:
     """Nobody has to read the source to learn what there is."""

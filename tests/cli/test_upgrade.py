@@ -33,7 +33,7 @@ def test_an_older_version_is_upgraded(
     assert capsys.readouterr().out == "Upgraded the audit tables from version 1 to 2.\n"
 
 
-async def _from_one_to_two(url: object) -> tuple[int, int]:
+async def _from_one_to_two(url: object, **_: object) -> tuple[int, int]:
     return 1, 2
 
 

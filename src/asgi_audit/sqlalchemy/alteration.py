@@ -13,7 +13,7 @@ from asgi_audit.record import Record
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.hardening import harden
 from asgi_audit.sqlalchemy.migrations import require
-from asgi_audit.verification import Examiner
+from asgi_audit.verification.examination import Examiner
 
 
 class EvidenceAltered(AuditError):  # noqa: N818 - named as what it is

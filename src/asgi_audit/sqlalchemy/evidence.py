@@ -16,7 +16,7 @@ from asgi_audit.sqlalchemy.hardening import LARGEST, harden
 from asgi_audit.sqlalchemy.migrations import require
 from asgi_audit.sqlalchemy.reading import as_row
 from asgi_audit.sqlalchemy.schema import CHECKPOINTS, LEAVES, RECORDS, checkpoints, leaves, records
-from asgi_audit.verification import Leaf, Row, Stored, TooLarge, Unreadable
+from asgi_audit.verification.evidence import Leaf, Row, Stored, TooLarge, Unreadable
 
 _PAGE: Final = 1000
 _CHUNK_BYTES: Final = 2**23  # of rows that are in memory at a time
