@@ -23,17 +23,35 @@ class Seal:
     """
 
     def __init__(self, *keys: SigningKey | Path | str, anchors: Iterable[AnyAnchor] = (), every: float = 10.0) -> None:
-        self._keys = [key if isinstance(key, SigningKey) else SigningKey.load(key) for key in keys]
+        self._keys = [_key(each) for each in keys]
         if isinstance(anchors, str | Path):
             raise ConfigurationError("anchors", anchors, f'give a list: anchors=["{anchors}"]')
+        if not isinstance(anchors, Iterable):
+            raise ConfigurationError("anchors", anchors, "give a list of them: anchors=[…]")
         self._anchors = [as_anchor(each) for each in anchors]
-        if not every > 0:
-            raise ConfigurationError("every", every, "give a time above 0, in seconds")
-        self.every = every
+        self.every = _seconds(every)
 
     def sealer(self, sinks: Sequence[Sink]) -> Sealer:
         """The sealer for the first SQL database among the sinks."""
         for sink in sinks:
             if isinstance(sink, SQLAlchemySink):
+                if sink.name == "sqlite:///:memory:":
+                    raise ConfigurationError("seal", self, "a database in memory can't be sealed: give a file")
                 return Sealer(sink.database, keys=self._keys, anchors=self._anchors, mac=sink.mac)
         raise ConfigurationError("seal", self, "only what a SQL database stores can be sealed; no sink is one")
+
+
+def _key(given: object) -> SigningKey:
+    if isinstance(given, SigningKey):
+        return given
+    if isinstance(given, str) and "+KEY+" in given:
+        raise ConfigurationError("key", "<not shown>", "give the file of the key, or SigningKey.parse(…) of its text")
+    if isinstance(given, str | Path):
+        return SigningKey.load(given)
+    raise ConfigurationError("key", given, "give a SigningKey, or the file that `asgi-audit keygen --out FILE` makes")
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, int | float) and given > 0:
+        return given
+    raise ConfigurationError("every", given, "give a time above 0, in seconds")

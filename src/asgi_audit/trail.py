@@ -62,6 +62,7 @@ class AuditTrail:
         check("policy", self.policy, Policy, "a Policy, as in policy=Policy([*Policy.mutations])")
         check("redact", redact, Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])')
         check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
+        check("seal", seal, Sealing | None, 'a Seal, as in seal=Seal("audit.key")')
         check("service", service, str | None, 'a name, as in service="billing"')
         check_identify(identify)
         self._failures = Failures()

@@ -1,6 +1,7 @@
 """Work that blocks, away from the event loop."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ Result = TypeVar("Result")
 
 
 async def aside(work: Callable[[], Result]) -> Result:
-    """Run it in a thread of its own, which nobody waits for once the caller is cancelled.
+    """Run it in the caller's context and a thread of its own, which nobody waits for once the caller is cancelled.
 
     An executor would not do: at interpreter exit, when the last checkpoint is published, executors take no more work.
     """
@@ -32,7 +33,9 @@ async def aside(work: Callable[[], Result]) -> Result:
             loop.call_soon_threadsafe(tell, *outcome)
 
     try:
-        threading.Thread(target=job, name="asgi-audit-anchor", daemon=True).start()
+        threading.Thread(
+            target=contextvars.copy_context().run, args=(job,), name="asgi-audit-anchor", daemon=True
+        ).start()
     except RuntimeError:  # the interpreter is about to end: there are no more threads, and nobody to be delayed
         return work()
     return await future

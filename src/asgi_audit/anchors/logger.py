@@ -1,9 +1,10 @@
 """Checkpoints as log lines."""
 
-import asyncio
 import logging
+from functools import partial
 from typing import NoReturn
 
+from asgi_audit.anchors.aside import aside
 from asgi_audit.anchors.base import is_of, line_of
 from asgi_audit.errors import ConfigurationError
 
@@ -27,7 +28,7 @@ class LoggerAnchor:
             raise OSError(f"{self.name} is not enabled for INFO: set its level")
         if not _is_heard(self._logger):
             raise OSError(f"{self.name} has no handler that takes INFO: add one")
-        await asyncio.to_thread(self._logger.info, "%s", line_of(checkpoint), extra={"checkpoint": checkpoint})
+        await aside(partial(self._logger.info, "%s", line_of(checkpoint), extra={"checkpoint": checkpoint}))
         origin = checkpoint.partition("\n")[0]
         self._given.pop(origin, None)
         self._given[origin] = checkpoint

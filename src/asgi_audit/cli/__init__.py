@@ -1,4 +1,4 @@
-"""The command `asgi-audit`: reads a trail, explains a policy, upgrades a schema, shows a demo."""
+"""The command `asgi-audit`: reads a trail, seals and verifies it, explains a policy, looks after journals."""
 
 from asgi_audit.cli.program import main
 

@@ -67,7 +67,7 @@ def _rows(path: str, value: Any) -> Iterator[tuple[str, str]]:
         one = path.removesuffix("s") if path in _PLURALS else path
         for number, inner in enumerate(value, 1):
             yield from _rows(one if len(value) == 1 else f"{one} {number}", inner)
-    else:
+    elif value or path != "request path":  # it is empty where the detail was erased
         yield _label(path), value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

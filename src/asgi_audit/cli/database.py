@@ -1,9 +1,12 @@
 """The database that a command was given, and what is said when it can't be used."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
+
+import msgspec
 
 from asgi_audit.cli.exits import CommandFailed, Exit
 from asgi_audit.errors import AuditError, MissingDependencyError
@@ -30,13 +33,16 @@ def database_url(given: str | None) -> Address:
 
 @contextmanager
 def using(url: Address) -> Iterator[None]:
-    """Whatever the database or its driver raises inside the block is said in one line, without credentials."""
+    """Whatever is wrong with the database inside the block is said in one line, without credentials."""
     name = Database(url).name
     try:
         yield
     except (AuditError, BrokenPipeError):  # the pipe is standard output
         raise
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = next(iter(str(cause).splitlines()), type(cause).__name__)
         raise CommandFailed(f"{name}: {reason}", Exit.DATABASE) from error
+    except msgspec.MsgspecError as error:
+        said = f"{name}: a record in it is none any more ({error}); `asgi-audit verify` tells which"
+        raise CommandFailed(said, Exit.DATABASE) from error

@@ -4,7 +4,9 @@ import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
@@ -31,21 +33,23 @@ _MODULES = {
     "demo": "asgi_audit.demo",
 }
 
-#: Their exit codes are verdicts, so whatever keeps them from one has a code of its own.
+#: Their exit codes are verdicts, so whatever keeps them from one has a code of its own, a fault of ours, too.
 _VERDICTS = frozenset({"verify", "check"})
 
 _URL = "the database: sqlite:///audit.db, postgresql://…, or the path of a SQLite file; $ASGI_AUDIT_URL if left out"
 
 _EPILOG = """\
 exit codes:
-  0    done; also when no record matches a list, and nothing was to be shipped
-  1    show, prove: there is no such record; journal cat: no such writer; check: the proof does not hold
+  0    done; also when no record matches a list, when nothing was to be shipped, and when seal gave way to another
+  1    show, prove: there is no such record, or no proof of it; journal cat: no such writer
   2    an argument is wrong
-  3    the database can't be reached, read or upgraded; journal: something can't be read, or was not delivered
+  3    the database can't be reached, read or upgraded; journal: something can't be read, or was not delivered;
+       seal: refused, or an anchor failed; erase, purge: a record is not what it was; purge: nothing is anchored
   4    a package is missing; the message is the line that installs it
-  verify: 0 PASS, 1 TAMPERED, 2 UNANCHORED, 3 DECLARED LOSS; verify and check: 4, it could not be done
   130  ended by Ctrl-C
   141  whoever read the output went away
+verify: 0 PASS, 1 TAMPERED, 2 UNANCHORED, 3 DECLARED LOSS, 4 it could not be done, whatever the reason
+check:  0 proved, 1 not proved, 4 it could not be done
 
 Colour appears on a terminal if rich is installed (pip install 'asgi-audit[cli]') and NO_COLOR is not set.
 """
@@ -70,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The verbs and their options."""
     parser = _Parser(
         prog="asgi-audit",
-        description="Read the audit trail of an ASGI application.",
+        description="Read, seal and verify the audit trail of an ASGI application.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -88,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _tail(verb("tail", "show the last records and, with -f, those to come"))
     _upgrade(verb("upgrade", "create the tables, or bring them to this version's schema"))
     _explain(verb("explain", "tell which rule of the policy decides a request, and how"))
-    integrity.add_to(verb, _database, _filters)
+    integrity.add_to(verb, _database, partial(_filters, own=False))
     journal.add_to(verb("journal", "look into journal directories, and deliver what dead processes have left there"))
     verb("demo", "run a small application and look at the trail that it leaves")
     return parser
@@ -120,7 +124,9 @@ def _tail(parser: argparse.ArgumentParser) -> None:
 
 def _upgrade(parser: argparse.ArgumentParser) -> None:
     _database(parser)
-    parser.add_argument("--append-only", action="store_true", help="let stored rows be neither changed nor deleted")
+    parser.add_argument(
+        "--append-only", action="store_true", help="let nothing but erase and purge change or delete rows"
+    )
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +143,7 @@ def _database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", nargs="?", metavar="URL", help=_URL)
 
 
-def _filters(parser: argparse.ArgumentParser) -> None:
+def _filters(parser: argparse.ArgumentParser, *, own: bool = True) -> None:
     group = parser.add_argument_group("filters", "A record must match all that are given.")
     group.add_argument("--actor", metavar="ID", help="who acted")
     group.add_argument("--actor-type", metavar="TYPE", help="the actor's type, as user or job")
@@ -154,8 +160,14 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tenant", metavar="TENANT", help="the tenant")
     group.add_argument("--since", metavar="TIME", help="not before: 30m, 2h, 7d (ago), today, yesterday, or ISO 8601")
     group.add_argument("--until", metavar="TIME", help="before; written as for --since")
-    group.add_argument("--kind", metavar="KIND", help="http, websocket or event; open, close, loss: the trail's own")
-    group.add_argument("--own", action="store_true", help="with the trail's own records, not losses alone")
+    if own:
+        group.add_argument(
+            "--kind", metavar="KIND", help="http, websocket or event; open, close, loss: the trail's own"
+        )
+        group.add_argument("--own", action="store_true", help="with the trail's own records, not losses alone")
+    else:
+        group.add_argument("--kind", metavar="KIND", help="http, websocket or event")
+        parser.set_defaults(own=False)
 
 
 def _form(parser: argparse.ArgumentParser, csv: bool = False) -> None:
@@ -176,6 +188,7 @@ def _count(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; `argv` is that of the process if left out."""
     arguments = sys.argv[1:] if argv is None else argv
+    verb = next((word for word in arguments if not word.startswith("-")), "")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a record may hold what the terminal's encoding does not
@@ -189,12 +202,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The interpreter flushes once more at its end: there must be nothing that it could complain about.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.BROKEN_PIPE
-    except AuditError as error:
-        if "--traceback" in arguments:
+    except Exception as error:
+        if isinstance(error, AuditError) and "--traceback" not in arguments:
+            print(f"asgi-audit: {error}", file=sys.stderr)
+            return Exit.NOT_RUN if verb in _VERDICTS else _code(error)
+        if verb not in _VERDICTS:
             raise
-        print(f"asgi-audit: {error}", file=sys.stderr)
-        verb = next((word for word in arguments if not word.startswith("-")), "")
-        return Exit.NOT_RUN if verb in _VERDICTS else _code(error)
+        traceback.print_exc()  # the interpreter would end with 1, which is a verdict
+        return Exit.NOT_RUN
     return code
 
 

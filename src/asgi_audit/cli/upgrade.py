@@ -14,11 +14,11 @@ def run(arguments: argparse.Namespace) -> int:
     with using(url):
         before, after = asyncio.run(upgrade_database(url, append_only=arguments.append_only))
     if before == after:
-        print(f"The audit tables have version {after} already: nothing to do.")
+        print(f"The audit tables have version {after} already{'.' if arguments.append_only else ': nothing to do.'}")
     elif before == 0:
         print(f"Created the audit tables, version {after}.")
     else:
         print(f"Upgraded the audit tables from version {before} to {after}.")
     if arguments.append_only:
-        print("The tables are append-only: erase and purge go through asgi-audit.")
+        print("They are append-only: only `asgi-audit erase` and `purge` change or delete rows.")
     return Exit.OK

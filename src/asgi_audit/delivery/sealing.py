@@ -5,13 +5,14 @@ import logging
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from asgi_audit.errors import AuditError
 from asgi_audit.failures import Failures
 from asgi_audit.sinks.base import Sink
 
 _logger = logging.getLogger("asgi_audit")
+_LONGEST_PASS = 300.0  # seconds; what a pass has done by then stays done
 _LAST_SECONDS = 2.0  # for what was stored just before the end; else the next process seals it
 
 
@@ -34,6 +35,7 @@ class Sealer(Protocol):
         """Seal all that is stored; raises if that can't be. One call at a time, on the delivery thread's loop."""
 
 
+@runtime_checkable
 class Sealing(Protocol):
     """What `AuditTrail(seal=…)` takes: `asgi_audit.sealing.Seal`."""
 
@@ -51,7 +53,7 @@ class SealingRoutine:
         self._every = every
         self._failures = failures
         self._gave_way = False
-        self._random = random.Random()  # noqa: S311 - spreads load, hides nothing
+        self._random = random.SystemRandom()  # any other is the same one in each of several forked children
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -66,10 +68,14 @@ class SealingRoutine:
                 await self._pass()
 
     async def _pass(self) -> None:
+        limit = asyncio.timeout(_LONGEST_PASS)
         try:
-            sealed = await self._sealer.seal()
+            async with limit:
+                sealed = await self._sealer.seal()
         except Exception as error:  # noqa: BLE001 - a database or an anchor may raise anything
             said = str(error) if isinstance(error, AuditError) else None
+            if limit.expired():
+                said = f"not done within {_LONGEST_PASS:g} s"
             self._failures.note(f"sealing {self._sealer.name} failed", error, said)
             return
         for trouble in sealed.troubles:

@@ -35,6 +35,7 @@ class Worker:
         self._lanes = lanes
         self._journal = journal
         self._sealing = sealing
+        self._last_pass: asyncio.Future[None] | None = None
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
         self._custodian = Custodian(journal, declare, self.bell)
@@ -68,6 +69,8 @@ class Worker:
 
     def _interrupt(self) -> None:
         self.bell.end()
+        if self._last_pass is not None:
+            self._last_pass.cancel()
         for lane in self._lanes:
             lane.interrupt()
 
@@ -92,7 +95,8 @@ class Worker:
                 sealing.cancel()
                 await asyncio.wait({sealing}, timeout=_LAST_MOMENT)
             if self._sealing is not None and not self.bell.over:
-                await self._sealing.finish()
+                self._last_pass = asyncio.ensure_future(self._sealing.finish())
+                await asyncio.wait({self._last_pass})
             await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     def _unfinished(self) -> bool:

@@ -5,7 +5,7 @@ beside the way from there to the root (RFC 9162, section 2.1.3), and a signed ch
 says can be left out: the core still commits to it.
 """
 
-import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
@@ -19,7 +19,11 @@ from asgi_audit.integrity.note import BadSignature, MalformedNote, Note, Verifie
 from asgi_audit.record import Record
 
 FORMAT: Final = "asgi-audit/1 proof"
-_BROKEN: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+_BROKEN: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError, OverflowError)
+_SALT: Final = re.compile(r"[0-9a-f]{32}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_LARGEST: Final = 2**24  # bytes of a file
+_MOST_HASHES: Final = 2**13  # bytes, with room for 63 of them
 
 
 class ProofFailed(AuditError):  # noqa: N818 - named as what it is
@@ -31,6 +35,29 @@ class ShownPart(msgspec.Struct, frozen=True, kw_only=True):
 
     salt: str
     text: str
+
+    def commitment(self, name: str) -> str | None:
+        """What a record commits to if its part of that name is this; None if it has no salt of ours."""
+        if _SALT.fullmatch(self.salt) is None:
+            return None
+        return leaf.commitment(name, bytes.fromhex(self.salt), self.text.encode())
+
+
+class _ShownParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    actor: ShownPart | None = None
+    detail: ShownPart | None = None
+    target: ShownPart | None = None
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As it comes from a stranger: what could be long is looked at before it is decoded."""
+
+    checkpoint: str
+    core: str
+    format: str
+    hashes: msgspec.Raw
+    index: int
+    parts: _ShownParts
 
 
 class Checked(NamedTuple):
@@ -74,13 +101,22 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, content: bytes) -> Self:
         """Read the file; raises `ProofFailed`."""
+        if len(content) > _LARGEST:
+            raise ProofFailed(f"this is no proof: it has more than {_LARGEST} bytes")
         try:
-            proof = msgspec.json.decode(content, type=cls)
+            file = msgspec.json.decode(content, type=_File)
+            if len(memoryview(file.hashes)) > _MOST_HASHES:
+                raise ProofFailed("this is no proof: it has more hashes than any")
+            hashes = msgspec.json.decode(file.hashes, type=list[str])
         except _BROKEN as error:
             raise ProofFailed(f"this is no proof: {error}") from None
-        if proof.format != FORMAT:
-            raise ProofFailed(f"this proof has the format {proof.format!r:.60}, not {FORMAT!r}")
-        return proof
+        if file.format != FORMAT:
+            raise ProofFailed(f"this proof has the format {file.format!r:.60}, not {FORMAT!r}")
+        shown = msgspec.structs.asdict(file.parts)
+        parts = {name: part for name, part in shown.items() if part is not None}
+        return cls(
+            checkpoint=file.checkpoint, core=file.core, format=FORMAT, hashes=hashes, index=file.index, parts=parts
+        )
 
     def encode(self) -> bytes:
         """The file's content, for people to look at too."""
@@ -98,7 +134,9 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
             raise ProofFailed("the checkpoint is signed by none of the given keys")
         core = self.core.encode()
         try:
-            hashes = [binascii.unhexlify(each) for each in self.hashes]
+            if not all(map(_HASH.fullmatch, self.hashes)):
+                raise ProofFailed("the hashes: one of them is none")
+            hashes = [bytes.fromhex(each) for each in self.hashes]
             root = root_by_inclusion(self.index, checkpoint.size, leaf_hash(core), hashes)
         except ValueError as error:
             raise ProofFailed(f"the hashes: {error}") from None
@@ -115,8 +153,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         try:
             commitments = leaf.commitments_in(core)
             for name, part in self.parts.items():
-                made = leaf.commitment(name, binascii.unhexlify(part.salt), part.text.encode())
-                if name not in leaf.PARTS or made != getattr(commitments, name):
+                if name not in leaf.PARTS or part.commitment(name) != getattr(commitments, name):
                     raise ProofFailed(f"the part {name!r:.20} is not what the record commits to")
             texts = [self.parts[name].text if name in self.parts else None for name in leaf.PARTS]
             return leaf.assemble(core, *texts)

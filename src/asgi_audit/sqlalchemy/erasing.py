@@ -12,13 +12,14 @@ from asgi_audit.integrity.leaf import PARTS
 from asgi_audit.integrity.mac import MacKey
 from asgi_audit.integrity.report import Progress, unseen
 from asgi_audit.record import Kind
-from asgi_audit.sqlalchemy.alteration import Inspection, altering
+from asgi_audit.sqlalchemy.alteration import Inspection
 from asgi_audit.sqlalchemy.clerk import Clerk
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.door import Door
 from asgi_audit.sqlalchemy.reading import as_row
-from asgi_audit.sqlalchemy.schema import records
+from asgi_audit.sqlalchemy.schema import leaves, records
 from asgi_audit.sqlalchemy.select import conditions
+from asgi_audit.sqlalchemy.visit import visiting
 from asgi_audit.sqlalchemy.warrant import ERASABLE_KINDS
 from asgi_audit.store import Query
 
@@ -50,7 +51,7 @@ class Eraser:
 
     async def count(self, query: Query | None = None, ids: Sequence[str] = ()) -> int:
         """How many records would lose something."""
-        async with altering(self._database) as connection:
+        async with visiting(self._database) as connection:
             wanted = sa.select(sa.func.count()).select_from(records).where(*self._where(query, ids))
             return int(await connection.scalar(wanted) or 0)
 
@@ -64,29 +65,33 @@ class Eraser:
     ) -> Erased:
         """Erase, a few hundred records in each transaction, with the record that names them and the reason.
 
-        Raises `EvidenceAltered` at a record that is not what it was.
+        Raises `EvidenceAltered` at a record that is not what it was. Whether it has a MAC is not asked: that is of the
+        core, and stays.
         """
         if not reason.strip():
             raise ConfigurationError("reason", reason, "say why: it stays in the trail for ever, so name no person")
         total = await self.count(query, ids)
         done = 0
         entries: list[str] = []
-        async with altering(self._database) as connection:
-            door, clerk, inspection = await Door.of(connection), Clerk(connection, self._mac), Inspection(self._mac)
+        async with visiting(self._database) as connection:
+            door, clerk, inspection = await Door.of(connection), Clerk(connection, self._mac), Inspection()
+            joined = records.outerjoin(leaves, leaves.c.record_id == records.c.id)
+            batch = sa.select(leaves.c.idx, leaves.c.hash, *records.c).select_from(joined)
+            batch = batch.where(*self._where(query, ids)).order_by(records.c.id).limit(_BATCH)
+            wanted = batch
             while True:
-                batch = sa.select(records).where(*self._where(query, ids)).order_by(records.c.id).limit(_BATCH)
-                rows = [as_row(row) for row in await connection.execute(batch)]
+                rows = (await connection.execute(wanted)).all()
                 await connection.rollback()
                 if not rows:
                     return Erased(done, entries)
-                for row in rows:
-                    inspection.inspect(row)
-                found = [row["id"] for row in rows]
+                for index, hashed, *values in rows:
+                    inspection.inspect(as_row(values), index, hashed)
+                found = [row.id for row in rows]
                 entry = clerk.entry(Kind.ERASE, reason, {"records": found, "parts": list(self._parts)})
-                await door.erase(entry, found, self._parts)
+                done += await door.erase(entry, found, self._parts)
                 await clerk.commit()
                 entries.append(entry["id"])
-                done += len(rows)
+                wanted = batch.where(records.c.id > found[-1])
                 progress(done, max(done, total))
 
     def _where(self, query: Query | None, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:

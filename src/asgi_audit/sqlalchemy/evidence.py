@@ -12,20 +12,35 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from asgi_audit.sqlalchemy.database import Database
-from asgi_audit.sqlalchemy.hardening import LARGEST, harden
+from asgi_audit.sqlalchemy.gauge import Gauge
+from asgi_audit.sqlalchemy.hardening import TABLES, oddity, restrain
 from asgi_audit.sqlalchemy.migrations import require
 from asgi_audit.sqlalchemy.reading import as_row
 from asgi_audit.sqlalchemy.schema import CHECKPOINTS, LEAVES, RECORDS, checkpoints, leaves, records
-from asgi_audit.verification.evidence import Leaf, Row, Stored, TooLarge, Unreadable
+from asgi_audit.verification.evidence import LARGEST, Leaf, Row, Stored, TooLarge, Unreadable
 
 _PAGE: Final = 1000
-_CHUNK_BYTES: Final = 2**23  # of rows that are in memory at a time
+_CHUNK_BYTES: Final = 2**21  # of rows that are in memory at a time
 _PATIENCE: Final = 120.0  # seconds for one answer of the database
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN: Final = ("trail.erase", "trail.purge")
-# Whatever is there, and not what the type says should be there.
-_HASH: Final = sa.type_coerce(leaves.c.hash, sa.types.NULLTYPE)
+_HASH: Final = 64  # bytes; what is larger need not be looked at
+_NOTE: Final = 2**17
+_NAMES: Final = 255
 _SEALED: Final = sa.exists().where(leaves.c.record_id == records.c.id)
+_RAISED: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
+# What SQLite says of a file that is none of its own, or damaged; another trouble is not the file's fault.
+_DAMAGED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_FORMAT")
+# An expression can take as long as it likes for one row.
+_COMPUTED: Final = """
+SELECT m.name FROM sqlite_master m, pragma_index_list(m.tbl_name) i
+WHERE m.type = 'index' AND lower(m.tbl_name) IN :names AND i.name = m.name
+AND (i.partial OR EXISTS (SELECT 1 FROM pragma_index_xinfo(m.name) WHERE cid = -2))
+"""
+
+
+class _TooBig(Unreadable):
+    """SQLite has come upon a value that it may not give us."""
 
 
 class DatabaseEvidence:
@@ -36,6 +51,7 @@ class DatabaseEvidence:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
+        self._odd: str | None = None
         self.name = self._database.name
         self.size = 0
 
@@ -44,19 +60,32 @@ class DatabaseEvidence:
         self._engine = self._database.writing()
         try:
             self._connection = connection = await self._engine.connect()
-            await harden(connection)
-            await connection.run_sync(require, self.name)
-            await connection.rollback()
-            if connection.dialect.name == "sqlite":
-                await connection.exec_driver_sql("BEGIN")
-            else:
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            self._driver = (await connection.get_raw_connection()).driver_connection
-            self._bytes = _bytes(connection.dialect.name)
+            await self._begin(connection)
+        except DBAPIError as error:
+            await self._close()
+            if getattr(error.orig, "sqlite_errorname", "").startswith(_DAMAGED):
+                raise Unreadable(f"{self.name} can't be read: {_said(error)}") from None
+            raise
         except BaseException:
             await self._close()
             raise
         return self
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        await restrain(connection)
+        self._odd = await connection.run_sync(oddity)
+        if self._odd is None:
+            await connection.run_sync(require, self.name)
+        await connection.rollback()
+        dialect = connection.dialect.name
+        if dialect == "sqlite":
+            await connection.exec_driver_sql("BEGIN")
+        else:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        if dialect == "postgresql":  # whoever may see a part only must not take it for the whole
+            await connection.exec_driver_sql("SET LOCAL row_security = off")
+        self._driver = (await connection.get_raw_connection()).driver_connection
+        self._gauge = Gauge(dialect)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -65,38 +94,52 @@ class DatabaseEvidence:
 
     async def checkpoints(self) -> AsyncIterator[Stored]:
         """As `Evidence` has it."""
-        await self._require_tables()
+        if self._odd is not None:
+            raise Unreadable(self._odd)
         self.size = await self._estimate()
-        columns = sa.select(*checkpoints.primary_key, checkpoints.c.note, checkpoints.c.time)
+        gauge, kept = self._gauge, checkpoints.c
+        key = gauge.number(kept.size), gauge.text(kept.signers, _NAMES)
+        columns = sa.select(*key, gauge.text(kept.note, _NOTE), gauge.text(kept.peaks, _NOTE), gauge.number(kept.time))
         async for page in self._pages(columns, CHECKPOINTS, *checkpoints.primary_key):
-            for size, _, note, time in page:
-                yield Stored(size, note, _microseconds(time))
+            for size, signers, note, peaks, time in page:
+                yield Stored(size, signers, note, peaks, _microseconds(time))
 
     async def authorities(self) -> AsyncIterator[Row | TooLarge]:
         """As `Evidence` has it."""
-        own = sa.select(records.c.id, self._bytes).where(records.c.action.in_(_OWN))
-        async for page in self._pages(own, RECORDS, records.c.id):
-            for chunk in _chunks(page):
-                for row in (await self._rows(chunk)).values():
-                    yield row
+        async for row in self._records(records.c.action.in_(_OWN)):
+            yield row
 
     async def leaves(self) -> AsyncIterator[Leaf]:
         """As `Evidence` has it."""
-        joined = leaves.outerjoin(records, records.c.id == leaves.c.record_id)
-        columns = sa.select(leaves.c.idx, leaves.c.record_id, _HASH, records.c.id, self._bytes).select_from(joined)
+        gauge, joined = self._gauge, leaves.outerjoin(records, records.c.id == leaves.c.record_id)
+        ids = gauge.record_id(leaves.c.record_id), gauge.record_id(records.c.id)
+        columns = sa.select(gauge.number(leaves.c.idx), gauge.text(leaves.c.hash, _HASH), *ids).select_from(joined)
         async for page in self._pages(columns, LEAVES, leaves.c.idx):
-            for chunk in _chunks(page):
-                rows = await self._rows([(id_, size) for *_, id_, size in chunk if id_ is not None])
-                for index, record_id, hashed, id_, _ in chunk:
-                    yield Leaf(index, record_id, hashed, rows.get(id_))
+            sizes = await self._sizes([id_ for *_, id_ in page if id_ is not None])
+            for chunk in _chunks(page, sizes):
+                rows = await self._rows([id_ for *_, id_ in chunk if id_ is not None], sizes)
+                for index, hashed, record_id, id_ in chunk:
+                    yield Leaf(index, record_id, hashed, next(iter(rows.get(id_, ())), None))
 
     async def unsealed(self) -> AsyncIterator[Row | TooLarge]:
-        """As `Evidence` has it."""
-        columns = sa.select(records.c.id, self._bytes).where(~_SEALED)
-        async for page in self._pages(columns, RECORDS, records.c.id):
-            for chunk in _chunks(page):
-                for row in (await self._rows(chunk)).values():
-                    yield row
+        """As `Evidence` has it. In the end, says what no row tells."""
+        async for row in self._records(~_SEALED):
+            yield row
+        nameless = sa.select(sa.literal(1)).select_from(records).where(~self._gauge.is_id(records.c.id)).limit(1)
+        if await self._ask(nameless, RECORDS):
+            raise Unreadable(f"{RECORDS} has rows without an id")
+        if self._gauge.sqlite:
+            await self._check_file()
+
+    async def _records(self, where: sa.ColumnElement[bool]) -> AsyncIterator[Row | TooLarge]:
+        named = sa.select(records.c.id).where(where, self._gauge.is_id(records.c.id))
+        async for page in self._pages(named, RECORDS, records.c.id):
+            ids = list(dict.fromkeys(row[0] for row in page))
+            sizes = await self._sizes(ids)
+            for chunk in _chunks([(id_,) for id_ in ids], sizes):
+                for rows in (await self._rows([id_ for (id_,) in chunk], sizes)).values():
+                    for row in rows:
+                        yield row
 
     async def _pages(
         self, columns: sa.Select[Any], table: str, *key: sa.ColumnElement[Any]
@@ -104,49 +147,66 @@ class DatabaseEvidence:
         """All rows in the order of the key, whose columns come first in them."""
         last: tuple[Any, ...] | None = None
         while True:
-            statement = columns.order_by(*key).limit(_PAGE)
-            page = await self._ask(statement if last is None else statement.where(sa.tuple_(*key) > last), table)
-            yield page
-            if len(page) < _PAGE:
+            statement = columns.order_by(*key).limit(_PAGE + 1)
+            found = await self._ask(statement if last is None else statement.where(sa.tuple_(*key) > last), table)
+            yield found[:_PAGE]
+            if len(found) <= _PAGE:
                 return
-            end = tuple(page[-1][: len(key)])
-            if None in end or end == last:
-                raise Unreadable(f"{table} has no key any more")
-            last = end
+            before, last, after = last, *(tuple(row[: len(key)]) for row in found[_PAGE - 1 :])
+            if None in last or last in {before, after}:
+                raise Unreadable(f"{table} has rows without a key, or with the same")
 
-    async def _rows(self, sizes: Sequence[Any]) -> dict[Any, Row | TooLarge]:
-        """The rows with these ids, of which the sizes are known, by their ids."""
-        found: dict[Any, Row | TooLarge] = {id_: TooLarge(size) for id_, size in sizes if size > LARGEST}
-        ids = [id_ for id_, size in sizes if size <= LARGEST]
-        for row in await self._ask(sa.select(records).where(records.c.id.in_(ids)), RECORDS):
-            found[row[0]] = as_row(row)
-        return found
+    async def _sizes(self, ids: Sequence[Any]) -> dict[Any, int]:
+        """How large the rows with these ids are."""
+        sizes: dict[Any, int] = {}
+        statement = sa.select(records.c.id, self._gauge.row()).where(records.c.id.in_(ids))
+        try:
+            for id_, size in await self._ask(statement, RECORDS) if ids else ():
+                sizes[id_] = sizes.get(id_, 0) + size
+        except _TooBig:
+            if len(ids) == 1:
+                return {ids[0]: LARGEST + 1}
+            half = len(ids) // 2
+            return await self._sizes(ids[:half]) | await self._sizes(ids[half:])
+        return sizes
 
-    async def _require_tables(self) -> None:
-        """Views and virtual tables could go on for ever."""
+    async def _rows(self, ids: Sequence[Any], sizes: dict[Any, int]) -> dict[Any, list[Row | TooLarge]]:
+        """The rows by their ids: one, unless somebody has taken away what keeps them apart."""
+        found: dict[Any, list[Row | TooLarge]] = {}
+        small = [id_ for id_ in ids if sizes.get(id_, 0) <= LARGEST]
+        for row in await self._ask(sa.select(records).where(records.c.id.in_(small)), RECORDS) if small else ():
+            found.setdefault(row[0], []).append(as_row(row))
+        return found | {id_: [TooLarge(size, id_)] for id_ in ids if (size := sizes.get(id_, 0)) > LARGEST}
+
+    async def _check_file(self) -> None:
+        """Whether the indexes of SQLite's file say the same as its tables: we read by one, others by another."""
         assert self._connection is not None
-        for name in (RECORDS, LEAVES, CHECKPOINTS):
-            if not await self._connection.run_sync(_is_table, name):
-                raise Unreadable(f"{name} is no table")
+        odd = sa.text(_COMPUTED).bindparams(sa.bindparam("names", TABLES, expanding=True))
+        for (name,) in await self._ask(odd, RECORDS):
+            raise Unreadable(f"the index {name!r:.100} is over something that would have to be computed")
+        for table in TABLES:
+            found = await self._ask(sa.text(f"PRAGMA integrity_check({table})"), table, patience=None)
+            if found[0][0] != "ok":
+                raise Unreadable(f"the file is damaged: {found[0][0]!s:.200}")
 
     async def _estimate(self) -> int:
-        found = await self._ask(sa.select(sa.func.max(leaves.c.idx)), LEAVES)
+        found = await self._ask(sa.select(self._gauge.number(sa.func.max(leaves.c.idx))), LEAVES)
         highest = found[0][0]
         return highest + 1 if type(highest) is int and 0 <= highest < 2**40 else 0
 
-    async def _ask(self, statement: sa.Select[Any], table: str) -> Sequence[Any]:
+    async def _ask(self, statement: sa.Executable, table: str, patience: float | None = _PATIENCE) -> Sequence[Any]:
         assert self._connection is not None
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 found = await self._connection.execute(statement)
                 return cast("Sequence[Any]", found.all())
         except TimeoutError:
             if hasattr(self._driver, "interrupt"):  # SQLite goes on in its own thread otherwise
                 await self._driver.interrupt()
             raise Unreadable(f"{table} can't be read: no answer within {_PATIENCE:g} s") from None
-        except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise Unreadable(f"{table} can't be read: {cause!s:.200}") from None
+        except _RAISED as error:
+            too_big = isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorname", "") == "SQLITE_TOOBIG"
+            raise (_TooBig if too_big else Unreadable)(f"{table} can't be read: {_said(error)}") from None
 
     async def _close(self) -> None:
         if self._connection is not None:
@@ -155,11 +215,11 @@ class DatabaseEvidence:
             await self._engine.dispose()
 
 
-def _chunks(page: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The page in pieces whose rows, by the size in their last column, fit into memory together."""
+def _chunks(page: Sequence[Any], sizes: dict[Any, int]) -> Iterator[Sequence[Any]]:
+    """The page in pieces whose records, by the ids in their last column, fit into memory together."""
     begin = total = 0
     for at, row in enumerate(page):
-        size = min(row[-1] or 0, LARGEST)
+        size = min(sizes.get(row[-1], 0), LARGEST)
         if total + size > _CHUNK_BYTES and at > begin:
             yield page[begin:at]
             begin, total = at, 0
@@ -168,28 +228,9 @@ def _chunks(page: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield page[begin:]
 
 
-def _bytes(dialect: str) -> sa.ColumnElement[int]:
-    """How large a row's values are together."""
-    if dialect == "sqlite":  # where any column may hold anything
-        sizes = [sa.func.length(sa.cast(column, sa.LargeBinary)) for column in records.c]
-    else:
-        sizes = [sa.func.octet_length(column) for column in records.c if isinstance(column.type, sa.String)]
-    total: sa.ColumnElement[int] = sa.literal_column("0", sa.BigInteger)
-    for size in sizes:
-        total = total + sa.func.coalesce(size, sa.literal_column("0"))
-    return total
-
-
-def _is_table(connection: sa.Connection, name: str) -> bool:
-    if name not in sa.inspect(connection).get_table_names():
-        return False
-    if connection.dialect.name == "sqlite":
-        sql = sa.text("SELECT sql FROM sqlite_master WHERE name = :name AND type = 'table'")
-        return str(connection.scalar(sql, {"name": name})).upper().startswith("CREATE TABLE")
-    if connection.dialect.name == "postgresql":
-        kind = sa.text("SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass(:name)")
-        return bool(connection.scalar(kind, {"name": name}))
-    return True
+def _said(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"{cause!s:.200}".encode(errors="backslashreplace").decode()
 
 
 def _microseconds(time: object) -> int | None:

@@ -1,7 +1,6 @@
 """Where a tree stands before a pass of the sealer, and whether it may go on from there."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from asgi_audit.errors import AuditError
@@ -9,6 +8,7 @@ from asgi_audit.integrity.checkpoint import Checkpoint
 from asgi_audit.integrity.merkle import CompactRange
 from asgi_audit.integrity.note import MalformedNote, Note, Signer
 from asgi_audit.sqlalchemy.inquiry import Inquiry
+from asgi_audit.sqlalchemy.origin import Origin
 from asgi_audit.sqlalchemy.tree import Kept, Tree
 
 _REMEDY = "; if a backup was restored: asgi-audit seal --restart --reason …"
@@ -44,16 +44,29 @@ class HeadReader:
         self._keys = keys
         self._last: Head | None = None
 
+    @property
+    def log(self) -> str | None:
+        """The name of the log, once there is one that we know."""
+        return None if self._last is None or self._last.origin is None else Origin.parse(self._last.origin).log
+
     def remember(self, head: Head) -> None:
-        """We have just left it so; the next time it need not be worked out again."""
-        self._last = head.copy()
+        """It agrees with all that we know. What comes next must continue it, and is not worked out from nothing."""
+        if head.note is not None:
+            self._last = head.copy()
+
+    def forget(self) -> None:
+        """The log is about to be begun anew."""
+        self._last = None
 
     async def read(self, tree: Tree, kept: Kept | None) -> Head:
         """The newest checkpoint, and the leaves that nobody has signed yet. Raises `SealRefused` and `BrokenTree`."""
+        last = self._last
         if kept is None:
+            if last is not None:
+                raise SealRefused(f"this sealer knows {last.signed} sealed records, the database has no log{_REMEDY}")
             head = Head(None, None, CompactRange(), 0, ours=False, missing=False)
-        elif self._last is not None and self._last.note == kept.note:
-            head = self._last.copy()
+        elif last is not None and last.note == kept.note:
+            head = last.copy()
         else:
             head = await self._work_out(tree, kept)
         async for leaf in tree.hashes(head.peaks.size):
@@ -66,38 +79,54 @@ class HeadReader:
             return
         origin, size, root = known.checkpoint
         if origin != head.origin:
-            if not head.ours:  # else it was us who have begun anew, and the anchor has not heard of it yet
+            # Else the log was begun anew, and the anchor has not heard of it yet.
+            if head.origin is None or not self._begun_anew(head.origin, origin, ours=head.ours):
                 here = head.origin or "no log yet"
                 raise SealRefused(f"{known.name} knows the log {origin}, the database has {here}{_REMEDY}")
-            return
-        if size > head.peaks.size:
+        elif size > head.peaks.size:
             raise SealRefused(f"{known.name} knows {size} sealed records, the database has {head.peaks.size}{_REMEDY}")
-        if await self._root(tree, size) != root:
+        elif await self._root(tree, size) != root:
             raise SealRefused(f"{known.name} knows another tree of {size} records than the database has{_REMEDY}")
 
-    async def _work_out(self, tree: Tree, kept: Kept) -> Head:
+    def parse(self, kept: Kept) -> tuple[Checkpoint, set[bytes]]:
+        """A checkpoint of the database, and the ids of those of our keys that have signed it. Raises `SealRefused`."""
         try:
             note = Note.parse(kept.note)
-            checkpoint = Checkpoint.parse(note.text)
-            ours = self._signers(note)
-            peaks = CompactRange.from_bytes(kept.size, kept.peaks) if ours else CompactRange()
-        except (MalformedNote, ValueError, TypeError, AttributeError) as error:
-            raise SealRefused(f"the newest checkpoint of the database is none: {error}") from None
-        if not ours:  # somebody else's word for what the leaves come to
-            async for leaf in tree.hashes(0, kept.size):
-                peaks.append(leaf)
+            return Checkpoint.parse(note.text), self._signers(note)
+        except (MalformedNote, TypeError, AttributeError) as error:  # what is no text is no note either
+            raise SealRefused(f"the database's checkpoint of {kept.size} records is none: {error}") from None
+
+    async def _work_out(self, tree: Tree, kept: Kept) -> Head:
+        checkpoint, signers = self.parse(kept)
+        ours = bool(signers)
+        peaks = _peaks(kept) if ours else CompactRange()
+        last = self._last
+        if last is not None and not self._begun_anew(checkpoint.origin, last.origin, ours=ours):
+            if checkpoint.origin != last.origin or kept.size < last.signed:
+                raise SealRefused(
+                    f"this sealer knows {last.signed} sealed records of the log {last.origin},"
+                    f" the database has {kept.size} of {checkpoint.origin}{_REMEDY}"
+                )
+            if kept.size >= last.peaks.size:
+                peaks = last.peaks.copy()
+        # What we have not signed is somebody else's word for what the leaves come to.
+        async for leaf in tree.hashes(peaks.size, kept.size):
+            peaks.append(leaf)
         if (checkpoint.size, checkpoint.root) != (kept.size, peaks.root()):
             raise SealRefused(f"the leaves of the database are not those of its checkpoint of {kept.size} records")
-        signed = set().union(*[self._signers(Note.parse(each.note)) for each in await tree.at(kept.size)])
-        return Head(checkpoint.origin, kept.note, peaks, kept.size, bool(ours), len(signed) < len(self._keys))
+        signers = signers.union(*[self.parse(each)[1] for each in await tree.at(kept.size)])
+        return Head(checkpoint.origin, kept.note, peaks, kept.size, ours=ours, missing=len(signers) < len(self._keys))
+
+    def _begun_anew(self, origin: str, before: str | None, *, ours: bool) -> bool:
+        """Whether the log of that origin has become this one, and nobody else but us says so."""
+        return before is not None and (ours or not self._keys) and Origin.parse(origin).follows(Origin.parse(before))
 
     async def _root(self, tree: Tree, size: int) -> bytes:
         """The root of the first leaves: as we have signed it, else as they are."""
         for kept in await tree.at(size):
-            with suppress(MalformedNote):
-                note = Note.parse(kept.note)
-                if self._signers(note):
-                    return Checkpoint.parse(note.text).root
+            checkpoint, signers = self.parse(kept)
+            if signers:
+                return checkpoint.root
         return await tree.root_of(0, size)
 
     def _signers(self, note: Note) -> set[bytes]:
@@ -110,3 +139,12 @@ class HeadReader:
                         raise SealRefused(f"the signature of {key.name} on a checkpoint of the database is forged")
                     found.add(key.key_id)
         return found
+
+
+def _peaks(kept: Kept) -> CompactRange:
+    try:
+        if isinstance(kept.peaks, bytes):
+            return CompactRange.from_bytes(kept.size, kept.peaks)
+    except ValueError:
+        pass
+    raise SealRefused(f"the peaks of the database's checkpoint of {kept.size} records are none")

@@ -1,6 +1,7 @@
 """One anchor during a pass of the sealer: what it knew before, and what became of what it was told."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from asgi_audit.anchors import Anchor
@@ -20,14 +21,16 @@ class Inquiry:
         self.trouble: str | None = None
         self._anchor = anchor
 
-    async def ask(self, log: str) -> None:
-        """Find out what it knows of the log."""
+    async def ask(self, logs: Iterable[str]) -> None:
+        """Find out what it knows of the first of these logs that it knows."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                self.note = await self._anchor.newest(log)
+                for log in logs:
+                    if self.note is None:
+                        self.note = await self._anchor.newest(log)
             if self.note is not None:
                 self.checkpoint = Checkpoint.parse(Note.parse(self.note).text)
-        except (OSError, MalformedNote) as error:
+        except Exception as error:  # noqa: BLE001 - an anchor may be anybody's
             self.trouble = f"{self.name} can't be read: {_said(error)}"
 
     async def tell(self, note: str | None) -> None:
@@ -37,9 +40,12 @@ class Inquiry:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._anchor.publish(note)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001
             self.trouble = f"{self.name} did not take the checkpoint: {_said(error)}"
 
 
 def _said(error: Exception) -> str:
+    """In words that hold no secrets: those of an error that no anchor should raise might."""
+    if not isinstance(error, OSError | MalformedNote):
+        return type(error).__name__
     return str(error) or f"no answer within {_PATIENCE:g} s"

@@ -22,14 +22,14 @@ class Lookback:
     def __init__(self) -> None:
         self._far_due = self._all_due = self._far_next = self._all_next = 0.0
 
-    def floor(self, newest: str | None) -> str:
-        """Where to begin, given the newest sealed id."""
+    def floor(self, newest: str | None) -> str | None:
+        """Where to begin, given the newest sealed id; None for the very beginning."""
         now = time.monotonic()
         self._far_next, self._all_next = self._far_due, self._all_due
         end = None if newest is None else _moment(newest)
         if end is None or now >= self._all_due:
             self._far_next, self._all_next = now + _FAR_EVERY, now + _ALL_EVERY
-            return first_id(0)
+            return None
         # A clock that is ahead, ours or a writer's, must not move the window past everybody else's records.
         end = min(end, time.time_ns() // 1000)
         if now >= self._far_due:

@@ -13,16 +13,18 @@ from asgi_audit.anchors import AnyAnchor, as_anchor
 from asgi_audit.errors import AuditError, ConfigurationError
 from asgi_audit.integrity.checkpoint import Checkpoint
 from asgi_audit.integrity.mac import MacKey
-from asgi_audit.integrity.note import Note, Verifier, verified
+from asgi_audit.integrity.note import BadSignature, MalformedNote, Note, Verifier, verified
 from asgi_audit.integrity.report import Progress, unseen
 from asgi_audit.record import Kind
-from asgi_audit.sqlalchemy.alteration import Inspection, altering
+from asgi_audit.sqlalchemy.alteration import Inspection
 from asgi_audit.sqlalchemy.clerk import Clerk
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.door import Door
+from asgi_audit.sqlalchemy.origin import Origin
 from asgi_audit.sqlalchemy.reading import as_row
 from asgi_audit.sqlalchemy.schema import leaves, records
 from asgi_audit.sqlalchemy.tree import Tree
+from asgi_audit.sqlalchemy.visit import visiting
 from asgi_audit.sqlalchemy.warrant import KEPT_KINDS
 from asgi_audit.store import Query
 
@@ -42,7 +44,11 @@ class Plan(NamedTuple):
 
 
 class Purger:
-    """Deletes rows that were made before a time, and are sealed and anchored; never those that a verifier needs."""
+    """Deletes rows that were made before a time, and are sealed and anchored; never those that a verifier needs.
+
+    With keys, an anchor's word counts only if one of them has signed it. With a secret for MACs every row must have
+    one, but for those sealed before index `mac_from`, and the record of the purge gets one.
+    """
 
     def __init__(
         self,
@@ -51,27 +57,21 @@ class Purger:
         anchors: Iterable[AnyAnchor],
         keys: Sequence[Verifier] = (),
         mac: MacKey | None = None,
+        mac_from: int = 0,
     ) -> None:
         self._database = Database(url_or_engine)
         self._anchors = tuple(as_anchor(each) for each in anchors)
         self._keys = tuple(keys)
         self._mac = mac
+        self._mac_from = mac_from
         self.name = self._database.name
         if not self._anchors:
             raise ConfigurationError("anchors", (), "name where the checkpoints are kept: only what is there is purged")
 
     async def plan(self, before: datetime | str) -> Plan:
         """What would be done."""
-        async with altering(self._database) as connection:
-            anchored = await self._anchored(connection)
-            old = _old(before)
-            joined = records.outerjoin(leaves, leaves.c.record_id == records.c.id)
-            counts = (
-                sa.func.count(sa.case((leaves.c.idx < anchored, 1))),
-                sa.func.count(sa.case((leaves.c.idx.is_(None), 1))),
-                sa.func.count(sa.case((leaves.c.idx >= anchored, 1))),
-            )
-            return Plan(*(await connection.execute(sa.select(*counts).select_from(joined).where(*old))).one())
+        async with visiting(self._database) as connection:
+            return await _plan(connection, before, await self._anchored(connection))
 
     async def purge(self, before: datetime | str, *, reason: str, progress: Progress = unseen) -> int:
         """Delete, a thousand rows in each transaction, with the record that lists their indexes; how many there were.
@@ -80,11 +80,12 @@ class Purger:
         """
         if not reason.strip():
             raise ConfigurationError("reason", reason, "say why: it stays in the trail for ever")
-        total = (await self.plan(before)).records
         done, last = 0, -1
-        async with altering(self._database) as connection:
+        async with visiting(self._database) as connection:
             anchored = await self._anchored(connection)
-            door, clerk, inspection = await Door.of(connection), Clerk(connection, self._mac), Inspection(self._mac)
+            total = (await _plan(connection, before, anchored)).records
+            door, clerk = await Door.of(connection), Clerk(connection, self._mac)
+            inspection = Inspection(self._mac, self._mac_from)
             joined = records.join(leaves, leaves.c.record_id == records.c.id)
             batch = sa.select(leaves.c.idx, leaves.c.hash, *records.c).select_from(joined).order_by(leaves.c.idx)
             while True:
@@ -96,9 +97,9 @@ class Purger:
                 for each in found:
                     inspection.inspect(each.row, each.place, each.hash)
                 said = {"before": str(before), "records": len(found), "ranges": _ranges(found), "writers": _runs(found)}
-                await door.purge(clerk.entry(Kind.PURGE, reason, said), [each.row["id"] for each in found])
+                done += await door.purge(clerk.entry(Kind.PURGE, reason, said), [each.row["id"] for each in found])
                 await clerk.commit()
-                done, last = done + len(found), found[-1].place
+                last = found[-1].place
                 progress(done, max(done, total))
 
     async def _anchored(self, connection: AsyncConnection) -> int:
@@ -106,21 +107,30 @@ class Purger:
         tree = Tree(connection)
         kept = await tree.newest()
         if kept is None:
-            raise NotAnchored("nothing is sealed yet: asgi-audit seal")
-        log = kept.note.partition("\n")[0].partition("/restart-")[0]
+            raise NotAnchored("nothing is sealed yet: `asgi-audit seal` does it")
+        log = Origin.parse(kept.note.partition("\n")[0]).log
         vouched = 0
         for anchor in self._anchors:
-            note = await anchor.newest(log)
-            parsed = None if note is None else Note.parse(note)
-            if parsed is None or (self._keys and not verified(parsed, self._keys)):
-                continue
-            checkpoint = Checkpoint.parse(parsed.text)
-            if await self._has(tree, checkpoint):
+            await tree.end()
+            checkpoint = self._trusted(await anchor.newest(log))
+            if checkpoint is not None and await self._has(tree, checkpoint):
                 vouched = max(vouched, checkpoint.size)
-        await connection.rollback()
+        await tree.end()
         if not vouched:
-            raise NotAnchored("no anchor has a checkpoint of this database's tree: asgi-audit verify tells more")
+            signed = ", signed by a given key" if self._keys else ""
+            said = f"the newest checkpoint of no anchor is one of this database's tree{signed}"
+            raise NotAnchored(f"{said}: `asgi-audit verify` tells more")
         return vouched
+
+    def _trusted(self, note: str | None) -> Checkpoint | None:
+        if note is None:
+            return None
+        try:
+            parsed = Note.parse(note)
+            checkpoint = Checkpoint.parse(parsed.text)
+            return checkpoint if not self._keys or verified(parsed, self._keys) else None
+        except (MalformedNote, BadSignature):
+            return None
 
     async def _has(self, tree: Tree, checkpoint: Checkpoint) -> bool:
         newest = await tree.newest()
@@ -129,6 +139,17 @@ class Purger:
             and checkpoint.size <= newest.size
             and (await tree.root_of(0, checkpoint.size) == checkpoint.root)
         )
+
+
+async def _plan(connection: AsyncConnection, before: datetime | str, anchored: int) -> Plan:
+    joined = records.outerjoin(leaves, leaves.c.record_id == records.c.id)
+    counts = (
+        sa.func.count(sa.case((leaves.c.idx < anchored, 1))),
+        sa.func.count(sa.case((leaves.c.idx.is_(None), 1))),
+        sa.func.count(sa.case((leaves.c.idx >= anchored, 1))),
+    )
+    counting = sa.select(*counts).select_from(joined).where(*_old(before))
+    return Plan(*(await connection.execute(counting)).one())
 
 
 class _Doomed(NamedTuple):

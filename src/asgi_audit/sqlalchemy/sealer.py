@@ -7,6 +7,7 @@ Rule 3: nothing is signed that contradicts what was signed, here or in an anchor
         which therefore must know all that they know.
 """
 
+import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -24,17 +25,17 @@ from asgi_audit.integrity.note import Signer, sign
 from asgi_audit.record import Kind
 from asgi_audit.sqlalchemy.clerk import Clerk
 from asgi_audit.sqlalchemy.database import Database
-from asgi_audit.sqlalchemy.hardening import as_bytes, harden
-from asgi_audit.sqlalchemy.head import Head, HeadReader
+from asgi_audit.sqlalchemy.hardening import as_bytes
+from asgi_audit.sqlalchemy.head import Head, HeadReader, SealRefused
 from asgi_audit.sqlalchemy.inquiry import Inquiry
 from asgi_audit.sqlalchemy.intermission import Intermission
 from asgi_audit.sqlalchemy.lookback import Lookback
-from asgi_audit.sqlalchemy.migrations import require
-from asgi_audit.sqlalchemy.tree import GaveWay, Kept, Tree
+from asgi_audit.sqlalchemy.origin import Origin
+from asgi_audit.sqlalchemy.tree import GaveWay, Tree
+from asgi_audit.sqlalchemy.visit import visiting
 
 #: So many records more, at most, and there is another checkpoint.
 _CHUNK: Final = 1000
-_RESTART: Final = "/restart-"
 
 
 class Sealer:
@@ -72,89 +73,90 @@ class Sealer:
     async def restart(self, reason: str) -> Sealed:
         """Go on under a new origin where the anchors know more than the database, as after a backup was restored.
 
-        What they knew and the database does not is declared lost, with the reason, for ever.
+        What they knew and the database does not is declared lost, with the reason, for ever; so each of them must
+        answer.
         """
+        self._heads.forget()
         return await self._run(reason)
 
     async def _run(self, restart: str | None) -> Sealed:
-        async with self._work:
-            self._database.require_file()
-            engine = self._database.writing()
-            try:
-                async with engine.connect() as connection:
-                    await harden(connection)
-                    await connection.run_sync(require, self.name)
-                    return await self._pass(Tree(connection), Clerk(connection, self._mac), restart)
-            finally:
-                await engine.dispose()
-
-    async def _pass(self, tree: Tree, clerk: Clerk, restart: str | None) -> Sealed:
+        # Anchors may take their time. Meanwhile no connection is open, and no fork has to wait.
+        logs = await self._logs()
         inquiries = [Inquiry(anchor) for anchor in self._anchors]
-        log = self._log_of(await tree.newest())
-        for inquiry in inquiries:
-            await inquiry.ask(log)
-        await tree.end()
+        await asyncio.gather(*(inquiry.ask(logs) for inquiry in inquiries))
+        async with self._work, visiting(self._database) as connection:
+            sealed = await self._pass(Tree(connection), Clerk(connection, self._mac), inquiries, restart)
+        if not sealed.gave_way:  # else it is for the other to tell them
+            await asyncio.gather(*(inquiry.tell(sealed.note) for inquiry in inquiries))
+        return sealed._replace(troubles=[inquiry.trouble for inquiry in inquiries if inquiry.trouble])
+
+    async def _logs(self) -> list[str]:
+        """The names under which anchors may know this log."""
+        if self._heads.log is not None:
+            return [self._heads.log]
+        async with self._work, visiting(self._database) as connection:
+            kept = await Tree(connection).newest()
+        names = [key.name for key in self._keys]
+        if kept is None:
+            return names
+        checkpoint, signers = self._heads.parse(kept)
+        log = Origin.parse(checkpoint.origin).log
+        return [log] if signers else [log, *names]  # whoever can write to the database could give the log another name
+
+    async def _pass(self, tree: Tree, clerk: Clerk, inquiries: Sequence[Inquiry], restart: str | None) -> Sealed:
         head = await self._heads.read(tree, await tree.newest())
         if restart is None:
             for inquiry in inquiries:
                 await self._heads.agree(tree, head, inquiry)
+            self._heads.remember(head)
         else:
             head = await self._restarted(tree, clerk, head, inquiries, restart)
-        before, gave_way = head.peaks.size, False
-        try:
-            head = await self._grow(tree, head)
-        except GaveWay:
-            gave_way = True
-        for inquiry in inquiries:
-            await inquiry.tell(head.note)
-        troubles = [inquiry.trouble for inquiry in inquiries if inquiry.trouble]
-        return Sealed(head.peaks.size - before, head.signed, head.note, gave_way, troubles)
-
-    def _log_of(self, kept: Kept | None) -> str:
-        """The name under which anchors may know this log."""
-        if kept is not None:
-            return _base(kept.note.partition("\n")[0])
-        return self._keys[0].name if self._keys else ""
+        before = head.peaks.size
+        head, gave_way = await self._grow(tree, head)
+        return Sealed(head.peaks.size - before, head.signed, head.note, gave_way, [])
 
     async def _restarted(self, tree: Tree, clerk: Clerk, head: Head, inquiries: Sequence[Inquiry], reason: str) -> Head:
+        for inquiry in inquiries:
+            if inquiry.trouble is not None:
+                raise SealRefused(f"{inquiry.trouble}; without it nobody knows what is lost")
         known = [inquiry.checkpoint for inquiry in inquiries if inquiry.checkpoint is not None]
         before = head.origin or next((each.origin for each in known), self._new_origin())
-        origin = f"{_base(before)}{_RESTART}{os.urandom(4).hex()}"
+        origins = sorted({before, *(each.origin for each in known)})
+        latest = Origin(Origin.parse(before).log, max(Origin.parse(each).restarts for each in origins))
         size = head.peaks.size
         lost = max([0, *(each.size - size for each in known)])
-        said: dict[str, Any] = {"from": sorted({before, *(each.origin for each in known)}), "to": origin, "size": size}
+        said: dict[str, Any] = {"from": origins, "to": latest.anew(), "size": size}
         data = {"records": lost, "reason": "the log was restarted", "restart": said}
         await tree.end()
         await clerk.insert(clerk.entry(Kind.LOSS, reason, data))
-        return head._replace(origin=origin)
+        return head._replace(origin=said["to"])
 
-    async def _grow(self, tree: Tree, head: Head) -> Head:
+    async def _grow(self, tree: Tree, head: Head) -> tuple[Head, bool]:
+        """Seal and sign what there is; the new head, and whether another sealer was faster."""
         origin = head.origin or self._new_origin()
         floor = self._lookback.floor(await tree.newest_id())
         while True:
             found = await tree.unsealed(floor, _CHUNK)
-            if found:
-                hashes = [leaf_hash(as_bytes(core)) for _, core in found]
-                await tree.grow(head.peaks.size, [id_ for id_, _ in found], hashes)
-                for leaf in hashes:
-                    head.peaks.append(leaf)
-            if head.peaks.size > head.signed or head.missing:
-                note = sign(Checkpoint(origin, head.peaks.size, head.peaks.root()).text, self._keys)
-                await tree.keep(note, self._keys, head.peaks)
-                head = Head(origin, note, head.peaks, head.peaks.size, ours=bool(self._keys), missing=False)
-                self._heads.remember(head)
+            try:
+                if found:
+                    hashes = [leaf_hash(as_bytes(core)) for _, core in found]
+                    await tree.grow(head.peaks.size, [id_ for id_, _ in found], hashes)
+                    for leaf in hashes:
+                        head.peaks.append(leaf)
+                if head.peaks.size > head.signed or head.missing:
+                    note = sign(Checkpoint(origin, head.peaks.size, head.peaks.root()).text, self._keys)
+                    await tree.keep(note, self._keys, head.peaks)
+                    head = Head(origin, note, head.peaks, head.peaks.size, ours=bool(self._keys), missing=False)
+                    self._heads.remember(head)
+            except GaveWay:
+                return head, True
             if len(found) < _CHUNK:
                 self._lookback.done()
-                return head
+                return head, False
             floor = found[-1][0]
 
     def _new_origin(self) -> str:
         return self._keys[0].name if self._keys else f"asgi-audit/{os.urandom(4).hex()}"
 
     async def _nothing_open(self) -> None:
-        """A pass closes its own connection."""
-
-
-def _base(origin: str) -> str:
-    """The name that all origins of one log begin with."""
-    return origin.partition(_RESTART)[0]
+        """A pass closes its own connections."""

@@ -5,20 +5,21 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asgi_audit.errors import AuditError
 from asgi_audit.integrity.merkle import HASH_BYTES, CompactRange
 from asgi_audit.integrity.note import Signer
 from asgi_audit.integrity.projection import utc_text
+from asgi_audit.sqlalchemy.gauge import Gauge
 from asgi_audit.sqlalchemy.schema import checkpoints, leaves, records
 
 _PAGE: Final = 10_000  # leaves that are read at a time
+_NOTE: Final = 2**17  # bytes
+_CORE: Final = 2**20
 
 _SEALED: Final = sa.exists().where(leaves.c.record_id == records.c.id)
-_KEPT: Final = (checkpoints.c.size, checkpoints.c.note, checkpoints.c.peaks)
-_UNSEALED: Final = sa.select(records.c.id, records.c.core).where(~_SEALED).order_by(records.c.id)
 
 
 class GaveWay(AuditError):  # noqa: N818 - named as what it is
@@ -45,32 +46,36 @@ class Tree:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._gauge = gauge = Gauge(connection.dialect.name)
+        kept = checkpoints.c
+        self._kept = sa.select(gauge.number(kept.size), gauge.text(kept.note, _NOTE), gauge.text(kept.peaks, _NOTE))
+        self._leaves = sa.select(gauge.number(leaves.c.idx), gauge.text(leaves.c.hash, HASH_BYTES))
+        # What has no id can't be given a place. The verifier names it.
+        self._unsealed = sa.select(records.c.id).where(~_SEALED, gauge.is_id(records.c.id)).order_by(records.c.id)
 
     async def newest(self) -> Kept | None:
         """The last checkpoint of the largest tree."""
-        largest = sa.select(*_KEPT).order_by(checkpoints.c.size.desc(), checkpoints.c.time.desc()).limit(1)
+        largest = self._kept.order_by(checkpoints.c.size.desc(), checkpoints.c.time.desc()).limit(1)
         found = (await self._connection.execute(largest)).first()
-        return None if found is None else Kept(*found)
+        return None if found is None else _kept(*found)
 
     async def at(self, size: int) -> list[Kept]:
         """The checkpoints of the tree of that size."""
-        found = await self._connection.execute(sa.select(*_KEPT).where(checkpoints.c.size == size))
-        return [Kept(*row) for row in found]
+        found = await self._connection.execute(self._kept.where(checkpoints.c.size == size))
+        return [_kept(*row) for row in found]
 
     async def hashes(self, first: int, last: int | None = None) -> AsyncIterator[bytes]:
         """The leaves from index `first` on, before `last`; raises `BrokenTree` where one is missing."""
         index = first
         while last is None or index < last:
             where = leaves.c.idx >= index if last is None else leaves.c.idx.between(index, last - 1)
-            statement = sa.select(leaves.c.idx, leaves.c.hash).where(where).order_by(leaves.c.idx).limit(_PAGE)
+            statement = self._leaves.where(where).order_by(leaves.c.idx).limit(_PAGE)
             found = (await self._connection.execute(statement)).all()
             for at, leaf in found:
                 if at != index:
                     raise BrokenTree(f"the leaf {index} is missing from the database")
-                if not isinstance(leaf, bytes) or len(leaf) != HASH_BYTES:
-                    raise BrokenTree(f"the leaf {index} in the database is no hash")
                 index += 1
-                yield leaf
+                yield _hash(at, leaf)
             if len(found) < _PAGE:
                 break
         if last is not None and index < last:
@@ -85,19 +90,32 @@ class Tree:
 
     async def place_of(self, record_id: str) -> tuple[int, bytes] | None:
         """The index and the leaf of a record."""
-        statement = sa.select(leaves.c.idx, leaves.c.hash).where(leaves.c.record_id == record_id)
-        found = (await self._connection.execute(statement)).first()
-        return None if found is None else (found[0], found[1])
+        found = (await self._connection.execute(self._leaves.where(leaves.c.record_id == record_id))).first()
+        if found is None:
+            return None
+        index, leaf = found
+        if type(index) is not int or index < 0:
+            raise BrokenTree(f"the leaf of the record {record_id} has no index")
+        return index, _hash(index, leaf)
 
     async def newest_id(self) -> str | None:
         """The highest id that was sealed."""
-        newest = sa.select(leaves.c.record_id).order_by(leaves.c.record_id.desc()).limit(1)
+        ids = sa.select(leaves.c.record_id).where(self._gauge.is_id(leaves.c.record_id))
+        newest = ids.order_by(leaves.c.record_id.desc()).limit(1)
         return cast("str | None", await self._connection.scalar(newest))
 
-    async def unsealed(self, floor: str, limit: int) -> Sequence[tuple[str, Any]]:
-        """Ids, from the floor on, and cores of records that are stored and not sealed yet, in the order of the ids."""
-        found = await self._connection.execute(_UNSEALED.where(records.c.id >= floor).limit(limit))
-        return [(row[0], row[1]) for row in found]
+    async def unsealed(self, floor: str | None, limit: int) -> Sequence[tuple[str, Any]]:
+        """Ids, from the floor on, and cores of records that are stored and not sealed yet, in the order of the ids.
+
+        In the place of a core that is far too large for one there is None.
+        """
+        wanted = (self._unsealed if floor is None else self._unsealed.where(records.c.id >= floor)).limit(limit)
+        core = self._gauge.text(records.c.core, _CORE)
+        try:
+            return [(row[0], row[1]) for row in await self._connection.execute(wanted.add_columns(core))]
+        except DataError:  # one of them is larger than SQLite may read, and it does not say which
+            ids = (await self._connection.scalars(wanted)).all()
+            return [(id_, await self._core(sa.select(core).where(records.c.id == id_))) for id_ in ids]
 
     async def grow(self, size: int, ids: Sequence[str], hashes: Sequence[bytes]) -> None:
         """Add leaves to the tree of that size, and commit. Raises `GaveWay`."""
@@ -120,6 +138,12 @@ class Tree:
         """Let go of what was read: the next look sees what others have committed."""
         await self._connection.rollback()
 
+    async def _core(self, statement: sa.Select[Any]) -> Any:
+        try:
+            return await self._connection.scalar(statement)
+        except DataError:
+            return None
+
     async def _insert(self, statement: sa.Insert, rows: Sequence[dict[str, Any]]) -> None:
         await self.end()
         try:
@@ -128,3 +152,24 @@ class Tree:
         except IntegrityError:
             await self._connection.rollback()
             raise GaveWay from None
+
+
+def _kept(size: Any, note: Any, peaks: Any) -> Kept:
+    """A row of `audit_checkpoints`, of the types that it should have."""
+    if type(size) is not int or size < 0 or not isinstance(note, str) or not _is_utf8(note):
+        raise BrokenTree("a checkpoint in the database is not even the row of one")
+    return Kept(size, note, peaks if isinstance(peaks, bytes) else b"")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _hash(index: int, leaf: Any) -> bytes:
+    if not isinstance(leaf, bytes) or len(leaf) != HASH_BYTES:
+        raise BrokenTree(f"the leaf {index} in the database is no hash")
+    return leaf

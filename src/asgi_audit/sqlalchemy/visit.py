@@ -1,4 +1,4 @@
-"""A short stay in the database: one connection, which is given up at once when its user is cancelled."""
+"""A short stay in the database: one connection, whose user can be cancelled whether the server answers or not."""
 
 import asyncio
 from collections.abc import AsyncIterator

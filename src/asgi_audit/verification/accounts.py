@@ -3,6 +3,7 @@
 Rule 1: a gap counts once it can't be filled any more: its writer has ended, or an hour has passed since what stands
         behind it was sealed. Before that it is pending: what is missing may still be on its way.
 Rule 2: what a writer has lost, its loss records declare by number, not by name. As many may be missing, and no more.
+Rule 3: a purge tells of as many records as it names leaves; of one that tells of more, nothing counts.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from asgi_audit.record import Kind, Record
 from asgi_audit.verification.scratch import Scratch
 
 _LARGEST: Final = 2**62
+_LONGEST_WRITER: Final = 32
 _SETTLED: Final = 3_600_000_000  # microseconds
 _MOST_OPEN: Final = 10_000  # runs in memory
 
@@ -66,6 +68,7 @@ class Accounts:
     def finish(self, now: int) -> Iterator[Account]:
         """Every writer's account."""
         self._flush()
+        self._scratch.run("CREATE INDEX told ON allowances (writer); CREATE INDEX ended ON ends (writer)")
         rows = self._scratch.ask("SELECT writer, low, high, since, purged FROM runs ORDER BY writer, low, high")
         writer: str | None = None
         tally: _Tally | None = None
@@ -79,7 +82,7 @@ class Accounts:
             yield tally.account()
 
     def _tally(self, writer: str, now: int) -> "_Tally":
-        allowance = self._scratch.count("SELECT sum(records) FROM allowances WHERE writer = ?", writer)
+        allowance = self._scratch.count("SELECT total(records) FROM allowances WHERE writer = ?", writer)
         ends = next(self._scratch.ask("SELECT max(records) FROM ends WHERE writer = ?", writer))[0]
         return _Tally(writer, allowance, ends, now)
 
@@ -88,17 +91,23 @@ class Accounts:
         if sink is not None and sink.partition(":")[0] != self._scheme:
             return
         records = _number(data.get("records")) or (1 if _number(data.get("entries")) else 0)
-        self.lost += records
+        self.lost = min(self.lost + records, _LARGEST)
         dead = _text(data.get("writer"))
         if dead is not None or sink is not None:  # else they never had a number
             self._scratch.add("allowances", dead or writer, records)
 
     def _purge(self, data: dict[str, Any]) -> None:
         writers = data.get("writers")
-        for writer, runs in (writers if isinstance(writers, dict) else {}).items():
-            for run in runs if isinstance(runs, list) else []:
-                if isinstance(run, list) and len(run) == 2:
-                    self._scratch.add("runs", writer, _number(run[0]), _number(run[1]), 0, 1)
+        told = [
+            (writer, low, high, 0, 1)
+            for writer, runs in (writers if isinstance(writers, dict) else {}).items()
+            if len(writer) <= _LONGEST_WRITER
+            for low, high in _stretches(runs)
+        ]
+        if sum(high - low + 1 for _, low, high, *_ in told) <= sum(
+            last - first + 1 for first, last in _stretches(data.get("ranges"))
+        ):
+            self._scratch.add_all("runs", told, 5)
 
     def _flush(self) -> None:
         self._scratch.add_all("runs", ((writer, *run, 0) for writer, run in self._open.items()), 5)
@@ -146,7 +155,16 @@ class _Tally:
 
 def _number(value: object) -> int:
     """A count that a record says; what is none is 0."""
-    return min(value, _LARGEST) if isinstance(value, int) and value > 0 else 0
+    return min(value, _LARGEST) if type(value) is int and value > 0 else 0
+
+
+def _stretches(value: object) -> Iterator[tuple[int, int]]:
+    """The beginnings and ends that a list of lists begins with."""
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, list) and len(each) >= 2:
+            first, last = each[:2]
+            if type(first) is int and type(last) is int and 0 <= first <= last < _LARGEST:
+                yield first, last
 
 
 def _text(value: object) -> str | None:

@@ -14,6 +14,9 @@ from asgi_audit.record import Kind, Record
 from asgi_audit.verification.scratch import Scratch
 
 _MOST_ACTIVE: Final = 100  # ranges that overlap
+_LONGEST_ID: Final = 36
+_NOWHERE: Final = (2**62, 2**62)  # behind all leaves
+_COVERED: Final = "SELECT r.first, r.last FROM ranges r JOIN sound s ON s.id = r.id ORDER BY r.first"
 
 
 class _Range:
@@ -38,14 +41,16 @@ class Authority:
         self._ranges: Iterator[_Range] = iter(())
         self._next: _Range | None = None
         self._active: list[_Range] = []
+        self._size = 0  # how many leaves there were so far
         self._gone: list[int] | None = None  # the stretch of leaves without a row that is going on
 
     def announce(self, record: Record) -> None:
         """A row that says it is a record of an erasure or a purge."""
         data = record.data or {}
         if record.kind is Kind.ERASE:
-            parts = [part for part in _list(data.get("parts")) if part in PARTS]
-            ids = [id_ for id_ in _list(data.get("records")) if isinstance(id_, str)]
+            given = _list(data.get("parts"))
+            parts = [part for part in PARTS if part in given]
+            ids = (id_ for id_ in _list(data.get("records")) if isinstance(id_, str))
             self._scratch.add_all("allowed", ((id_, part, record.id) for id_ in ids for part in parts), 3)
         elif record.kind is Kind.PURGE:
             for each in _list(data.get("ranges")):
@@ -67,9 +72,15 @@ class Authority:
         while self._next is not None and self._next.first <= index:
             if len(self._active) < _MOST_ACTIVE:
                 self._active.append(self._next)
+            else:
+                what = f"more than {_MOST_ACTIVE} purges name the leaf {index}"
+                self._findings.add("purge", what, index=index, record=self._next.authority)
             self._next = next(self._ranges, None)
+        self._size = index + 1
+        # What is no id is in no digest either.
+        line = f"{record_id}\n".encode() if _is_id(record_id) else b"\n"
         for each in self._active:
-            each.ids.update(f"{record_id}\n".encode(errors="surrogateescape"))
+            each.ids.update(line)
             if each.last == index and each.ids.hexdigest() != each.digest:
                 self._findings.add(
                     "purge",
@@ -90,9 +101,12 @@ class Authority:
             self.erased[part] += 1
             self._scratch.add("erased", record.id, part, index, record.writer)
 
-    def finish(self) -> None:
-        """Say what was removed without authority."""
+    def finish(self, *, whole: bool) -> None:
+        """Say what was removed without authority; `whole` if all leaves have come."""
         self._close()
+        beyond = "SELECT DISTINCT r.id FROM ranges r JOIN sound s ON s.id = r.id WHERE r.last >= ?"
+        for (authority,) in self._scratch.ask(beyond, self._size) if whole else ():
+            self._findings.add("purge", "the purge names leaves that there never were", record=authority)
         unlawful = self._scratch.ask(
             "SELECT record, part, idx, writer FROM erased e WHERE NOT EXISTS (SELECT 1 FROM allowed a JOIN sound s"
             " ON s.id = a.id WHERE a.record = e.record AND a.part = e.part)"
@@ -100,26 +114,23 @@ class Authority:
         for record, part, index, writer in unlawful:
             what = f"the part {part} was erased, and no sound record of an erasure says so"
             self._findings.add("erasure", what, index=index, record=record, writer=writer)
-        for first, last in self._scratch.ask("SELECT first, last FROM absent ORDER BY first"):
-            self._judge(first, last)
+        self._judge()
 
-    def _judge(self, first: int, last: int) -> None:
-        """Of a stretch that is gone, find what no purge has named."""
-        covering = self._scratch.ask(
-            "SELECT r.first, r.last FROM ranges r JOIN sound s ON s.id = r.id WHERE r.first <= ? AND r.last >= ?"
-            " ORDER BY r.first",
-            last,
-            first,
-        )
-        at = first
-        for begin, end in covering:
-            if begin > at:
-                self._removed(at, begin - 1)
-            if end >= at:
-                self.purged += min(end, last) - max(begin, at) + 1
-                at = end + 1
-        if at <= last:
-            self._removed(at, last)
+    def _judge(self) -> None:
+        """Of the stretches that are gone, find what no purge has named; both come in their order."""
+        covered = _joined(self._scratch.ask(_COVERED))
+        begin, end = next(covered, _NOWHERE)
+        for first, last in self._scratch.ask("SELECT first, last FROM absent ORDER BY first"):
+            at = first
+            while at <= last:
+                if end < at:
+                    begin, end = next(covered, _NOWHERE)
+                elif begin > at:
+                    self._removed(at, min(begin - 1, last))
+                    at = begin
+                else:
+                    self.purged += min(end, last) - at + 1
+                    at = end + 1
 
     def _removed(self, first: int, last: int) -> None:
         where = (
@@ -133,6 +144,22 @@ class Authority:
             self._gone = None
 
 
+def _joined(ranges: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Ranges that neither overlap nor touch, from some that come in the order of their beginnings."""
+    begin, end = next(ranges, _NOWHERE)
+    for first, last in ranges:
+        if first <= end + 1:
+            end = max(end, last)
+        else:
+            yield begin, end
+            begin, end = first, last
+    yield begin, end
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and len(value) <= _LONGEST_ID
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -141,4 +168,4 @@ def _is_range(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], str):
         return False
     first, last = value[:2]
-    return type(first) is int and type(last) is int and 0 <= first <= last < 2**62
+    return type(first) is int and type(last) is int and 0 <= first <= last < _NOWHERE[0]

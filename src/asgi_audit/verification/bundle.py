@@ -1,10 +1,13 @@
 """A log in a file, to be verified without its database: lines of JSON, of which the first says how many rows there are.
 
 The head     {"format": "asgi-audit/1 bundle", "name": …, "rows": …}
-Checkpoints  {"checkpoint": note, "size": …, "time": …}, the smallest tree first
+Checkpoints  {"checkpoint": note, "size": …, "signers": …, "peaks": hex, "time": …}, the smallest tree first
 Leaves       {"idx": …, "record_id": …, "hash": hex, "row": {…} or null}, in their order
 Unsealed     {"row": {…}}
 The end      {"end": how many lines there were}
+
+Who writes such a file for us may want us to run out of memory, for which a line of small values would do: they take up
+twenty times as much as their text. So no more of a line is decoded than what has a name here, each when it is needed.
 """
 
 import json
@@ -13,12 +16,44 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
+import msgspec
+
 from asgi_audit.errors import ConfigurationError
-from asgi_audit.verification.evidence import Evidence, Leaf, Row, Stored, TooLarge, Unreadable
+from asgi_audit.integrity.leaf import PARTS
+from asgi_audit.integrity.projection import PROJECTED
+from asgi_audit.verification.evidence import LARGEST, Evidence, Leaf, Row, Stored, TooLarge, Unreadable
 
 FORMAT: Final = "asgi-audit/1 bundle"
-_LONGEST: Final = 2**25  # bytes of a line
-_AUTHORITIES: Final = frozenset({"erase", "purge"})
+_LONGEST: Final = 3 * LARGEST + 2**16  # bytes of a line: what is no ASCII is escaped, and grows to three times its size
+_LONGEST_NAME: Final = 1000
+_AUTHORITIES: Final = ("erase", "purge")
+_COLUMNS: Final = (*PROJECTED, "core", *PARTS, *(f"{part}_salt" for part in PARTS))
+_BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+_LARGEST: Final = 2**63
+_STRANGE: Final = b"?"  # what no column holds
+_NOTHING: Final = msgspec.Raw()
+
+
+class _Line(msgspec.Struct, gc=False):
+    checkpoint: msgspec.Raw = _NOTHING
+    end: msgspec.Raw = _NOTHING
+    format: msgspec.Raw = _NOTHING
+    hash: msgspec.Raw = _NOTHING
+    idx: msgspec.Raw = _NOTHING
+    name: msgspec.Raw = _NOTHING
+    peaks: msgspec.Raw = _NOTHING
+    record_id: msgspec.Raw = _NOTHING
+    row: msgspec.Raw = _NOTHING
+    rows: msgspec.Raw = _NOTHING
+    signers: msgspec.Raw = _NOTHING
+    size: msgspec.Raw = _NOTHING
+    time: msgspec.Raw = _NOTHING
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_row = msgspec.json.Decoder(
+    msgspec.defstruct("_Row", [(name, msgspec.Raw, _NOTHING) for name in (*_COLUMNS, "too_large")], gc=False)
+).decode
 
 
 class Bundle:
@@ -30,15 +65,15 @@ class Bundle:
         self.size = 0
 
     async def __aenter__(self) -> Self:
-        lines = self._lines()
         try:
-            head = next(lines, {})
+            head = next(self._lines(), _Line())
         except OSError as error:
             raise ConfigurationError("bundle", str(self._path), f"it can't be read: {error.strerror}") from None
-        if head.get("format") != FORMAT:
+        name, rows = _value(head.name), _value(head.rows)
+        if _value(head.format) != FORMAT or not isinstance(name, str) or len(name) > _LONGEST_NAME:
             raise ConfigurationError("bundle", str(self._path), "this is no bundle; `asgi-audit export` makes one")
-        self.name = str(head.get("name"))
-        self.size = rows if isinstance(rows := head.get("rows"), int) else 0
+        self.name = name
+        self.size = rows if type(rows) is int and rows > 0 else 0
         return self
 
     async def __aexit__(
@@ -49,40 +84,46 @@ class Bundle:
     async def checkpoints(self) -> AsyncIterator[Stored]:
         """As `Evidence` has it."""
         for line in self._lines():
-            if "checkpoint" in line:
-                time = line.get("time")
-                yield Stored(line.get("size"), line["checkpoint"], time if isinstance(time, int) else None)
+            if line.checkpoint:
+                time = _value(line.time)
+                yield Stored(
+                    _value(line.size),
+                    _value(line.signers),
+                    _value(line.checkpoint),
+                    _bytes(_value(line.peaks)),
+                    time if type(time) is int else None,
+                )
 
     async def authorities(self) -> AsyncIterator[Row | TooLarge]:
         """As `Evidence` has it."""
         for line in self._lines():
-            row = _row(line)
-            if isinstance(row, dict) and row.get("kind") in _AUTHORITIES:
+            row = _row(line.row)
+            if isinstance(row, dict) and row["kind"] in _AUTHORITIES:
                 yield row
 
     async def leaves(self) -> AsyncIterator[Leaf]:
         """As `Evidence` has it."""
         for line in self._lines():
-            if "idx" in line:
-                yield Leaf(line["idx"], line.get("record_id"), _hash(line.get("hash")), _row(line))
+            if line.idx:
+                yield Leaf(_value(line.idx), _value(line.record_id), _bytes(_value(line.hash)), _row(line.row))
 
     async def unsealed(self) -> AsyncIterator[Row | TooLarge]:
         """As `Evidence` has it."""
         for line in self._lines():
-            if "row" in line and "idx" not in line and (row := _row(line)) is not None:
+            if not line.idx and (row := _row(line.row)) is not None:
                 yield row
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def _lines(self) -> Iterator[_Line]:
         count = 0
         with self._path.open("rb") as file:
             while content := file.readline(_LONGEST):
                 try:
-                    line = json.loads(content)
-                except (ValueError, RecursionError):
-                    raise Unreadable(f"line {count + 1} of the bundle is no JSON, or too long") from None
-                if not isinstance(line, dict):
-                    raise Unreadable(f"line {count + 1} of the bundle is no object")
-                if "end" in line and line["end"] == count:
+                    line = _decode_line(content)
+                except _BROKEN:
+                    raise Unreadable(f"line {count + 1} of the bundle is not one of a bundle, or too long") from None
+                if line.end and _value(line.end) == count:
+                    if file.read(1):
+                        raise Unreadable("the bundle goes on behind its end")
                     return
                 count += 1
                 yield line
@@ -96,16 +137,17 @@ async def write_bundle(evidence: Evidence, file: BinaryIO) -> int:
     def write(line: dict[str, Any]) -> None:
         nonlocal lines
         lines += 1
-        text = json.dumps(line, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(line, ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_of_no_column)
         file.write(text.encode() + b"\n")
 
     write({"format": FORMAT, "name": evidence.name, "rows": evidence.size})
     async for stored in evidence.checkpoints():
-        write({"checkpoint": stored.note, "size": stored.size, "time": stored.time})
+        kept = {"size": stored.size, "signers": stored.signers, "peaks": _hex(stored.peaks), "time": stored.time}
+        write({"checkpoint": stored.note, **kept})
     async for leaf in evidence.leaves():
         leaves += 1
-        hashed = leaf.hash.hex() if isinstance(leaf.hash, bytes) else None
-        write({"idx": leaf.index, "record_id": leaf.record_id, "hash": hashed, "row": _whole(leaf.row)})
+        place = {"idx": leaf.index, "record_id": leaf.record_id, "hash": _hex(leaf.hash)}
+        write({**place, "row": _whole(leaf.row)})
     async for row in evidence.unsealed():
         write({"row": _whole(row)})
     file.write(json.dumps({"end": lines}).encode() + b"\n")
@@ -113,18 +155,46 @@ async def write_bundle(evidence: Evidence, file: BinaryIO) -> int:
 
 
 def _whole(row: Row | TooLarge | None) -> Any:
-    return {"too_large": row.bytes} if isinstance(row, TooLarge) else row
+    return {"too_large": row.bytes, "id": row.id} if isinstance(row, TooLarge) else row
 
 
-def _row(line: dict[str, Any]) -> Row | TooLarge | None:
-    row = line.get("row")
-    if not isinstance(row, dict):
+def _hex(stored: object) -> object:
+    return stored.hex() if isinstance(stored, bytes) else None
+
+
+def _of_no_column(value: object) -> Any:
+    """What SQLite lets somebody put into any column; the kind is enough to say so."""
+    return {"type": type(value).__name__}
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    """A text, a number of 64 bits, a truth, or nothing."""
+    if not raw:
         return None
-    too_large = row.get("too_large")
-    return TooLarge(too_large) if isinstance(too_large, int) else row
+    if bytes(memoryview(raw)[:1]) in b"[{":
+        return _STRANGE
+    try:
+        value = msgspec.json.decode(raw)
+    except _BROKEN:
+        return _STRANGE
+    return _STRANGE if type(value) is int and not -_LARGEST <= value < _LARGEST else value
 
 
-def _hash(text: object) -> object:
+def _row(raw: msgspec.Raw) -> Row | TooLarge | None:
+    if not raw or bytes(memoryview(raw)[:4]) == b"null":
+        return None
+    try:
+        found: Any = _decode_row(raw)
+    except _BROKEN:
+        return dict.fromkeys(_COLUMNS, _STRANGE)
+    row = {name: _value(getattr(found, name)) for name in _COLUMNS}
+    too_large = _value(found.too_large)
+    if type(too_large) is not int and len(memoryview(raw)) > LARGEST:
+        too_large = sum(len(value.encode()) for value in row.values() if isinstance(value, str))
+    return TooLarge(too_large, row["id"]) if type(too_large) is int and too_large > LARGEST else row
+
+
+def _bytes(text: object) -> object:
     try:
         return bytes.fromhex(text) if isinstance(text, str) else text
     except ValueError:

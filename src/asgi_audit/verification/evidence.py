@@ -1,18 +1,22 @@
 """What is verified: a log as a database holds it, or as a bundle has carried it away. Nothing in it is trusted."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from asgi_audit.errors import AuditError
+
+#: Bytes of a row's texts; a larger one is not read, so that a verifier's memory is bounded.
+LARGEST: Final = 2**23
 
 #: A row of `audit_records` by the names of its columns; the time is text (RFC 3339, UTC, microseconds).
 Row: TypeAlias = Mapping[str, Any]
 
 
 class TooLarge(NamedTuple):
-    """A row that no record of ours can be; it was not read."""
+    """A row of at least so many bytes, which no record of ours can be; it was not read."""
 
     bytes: int
+    id: Any
 
 
 class Leaf(NamedTuple):
@@ -28,7 +32,9 @@ class Stored(NamedTuple):
     """A row of `audit_checkpoints`; the time in microseconds since 1970, None if it is none."""
 
     size: Any
+    signers: Any
     note: Any
+    peaks: Any
     time: int | None
 
 

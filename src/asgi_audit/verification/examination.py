@@ -11,12 +11,29 @@ from asgi_audit.integrity.mac import MacKey
 from asgi_audit.integrity.merkle import leaf_hash
 from asgi_audit.integrity.projection import OF_PARTS, PROJECTED, project, utc_text
 from asgi_audit.integrity.report import Findings
-from asgi_audit.record import Record
+from asgi_audit.record import APPLICATION_KINDS, Record
 from asgi_audit.verification.evidence import Row, TooLarge
 
 _SALT: Final = re.compile(r"[0-9a-f]{32}")
 _TIME: Final = PROJECTED.index("time")
+_LONGEST_ID: Final = 36
+_LONGEST_WRITER: Final = 32
+_LARGE: Final = 2**20  # bytes of a part
+_MOST_SAID: Final = 100  # characters
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError, OverflowError)
+
+
+class _SlimRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    path: str
+    id: str | None = None
+    trace_id: str | None = None
+
+
+class _SlimDetail(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    request: _SlimRequest | None = None
+
+
+_decode_slim = msgspec.json.Decoder(_SlimDetail).decode
 
 
 class Examined(NamedTuple):
@@ -45,22 +62,22 @@ class Examiner:
     def examine(self, row: Row | TooLarge, index: int | None, hashed: object = None) -> Examined:
         """Hold a row against itself, and against its leaf if it has one."""
         if isinstance(row, TooLarge):
-            self._findings.add("malformed", f"a row of {row.bytes} bytes is no record", index=index)
+            what = f"a row of {row.bytes} bytes or more is no record"
+            self._findings.add("malformed", what, index=index, record=_printable(row.id))
             return Examined(None, (), authentic=False, sound=False)
         before = self._findings.counts.total()
-        record, erased = self._read(_Row(row, index, self._findings), hashed)
-        sound = self._findings.counts.total() == before
-        core = row.get("core")
-        authentic = isinstance(core, str) and hashed in {None, leaf_hash(core.encode(errors="surrogateescape"))}
-        return Examined(record, erased, authentic, sound)
-
-    def _read(self, row: "_Row", hashed: object) -> tuple[Record | None, tuple[str, ...]]:
-        core = row.bytes("core")
+        taken = _Row(row, index, self._findings)
+        core = taken.bytes("core")
         if core is None:
-            row.say("malformed", "the core is no text")
-            return None, ()
-        if hashed is not None and leaf_hash(core) != hashed:
-            row.say("core", "the core is not what was sealed")
+            taken.say("malformed", "the core is no text")
+            return Examined(None, (), authentic=False, sound=False)
+        authentic = hashed is None or leaf_hash(core) == hashed
+        if not authentic:
+            taken.say("core", "the core is not what was sealed")
+        record, erased = self._read(taken, core)
+        return Examined(record, erased, authentic, sound=self._findings.counts.total() == before)
+
+    def _read(self, row: "_Row", core: bytes) -> tuple[Record | None, tuple[str, ...]]:
         try:
             commitments = leaf.commitments_in(core)
         except _UNREADABLE as error:
@@ -68,12 +85,21 @@ class Examiner:
             return None, ()
         texts = {name: self._part(row, name, getattr(commitments, name)) for name in leaf.PARTS}
         erased = tuple(name for name, text in texts.items() if text is None)
+        detail = texts["detail"]
+        large = detail is not None and len(detail) > _LARGE
         try:
-            record = leaf.assemble(core, texts["actor"], texts["target"], texts["detail"])
+            slim = detail if detail is None or not large else _slim(detail)
+            record = leaf.assemble(core, texts["actor"], texts["target"], slim)
             wanted = project(record, erased)
             wanted[_TIME] = utc_text(record.time)
         except _UNREADABLE as error:
             row.say("malformed", f"a part is not one of a record: {type(error).__name__}")
+            return None, ()
+        if len(record.id) > _LONGEST_ID or len(record.writer or "") > _LONGEST_WRITER:
+            row.say("malformed", "the core is no record's: its id or its writer is too long")
+            return None, ()
+        if large and record.kind not in APPLICATION_KINDS:
+            row.say("malformed", "no record of the trail's own is so large")
             return None, ()
         self._compare(row, wanted)
         due = self._mac is not None and (row.index is None or row.index >= self._mac_from)
@@ -112,9 +138,22 @@ class _Row:
     def bytes(self, name: str) -> bytes | None:
         """The stored bytes of a text; None if it is none."""
         value = self.values.get(name)
-        return value.encode(errors="surrogateescape") if isinstance(value, str) else None
+        try:
+            return value.encode(errors="surrogateescape") if isinstance(value, str) else None
+        except UnicodeEncodeError:  # surrogates that stand for no byte
+            return None
 
     def say(self, kind: str, what: str) -> None:
         """Something is wrong with it. It is named by its columns, true or not, for by these it can be looked up."""
-        names = {key: value if isinstance(value := self.values.get(key), str) else None for key in ("id", "writer")}
+        names = {key: _printable(self.values.get(key)) for key in ("id", "writer")}
         self._findings.add(kind, what, index=self.index, record=names["id"], writer=names["writer"])
+
+
+def _slim(detail: bytes) -> bytes:
+    """What columns are made from. As Python objects, the rest could take up twenty times as much memory."""
+    return msgspec.json.encode(_decode_slim(detail))
+
+
+def _printable(value: object) -> str | None:
+    """A name for a report, whatever somebody has put there."""
+    return value[:_MOST_SAID].encode(errors="backslashreplace").decode() if isinstance(value, str) else None

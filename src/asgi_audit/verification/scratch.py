@@ -10,7 +10,12 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -16000;
 CREATE TABLE expected (size INTEGER, origin TEXT, root BLOB, source TEXT, anchored INTEGER, time INTEGER,
     PRIMARY KEY (size, origin, root, source)) WITHOUT ROWID;
+CREATE TABLE signed (size INTEGER, origin TEXT, root BLOB, PRIMARY KEY (size, origin, root)) WITHOUT ROWID;
 CREATE TABLE good (size INTEGER, root BLOB, PRIMARY KEY (size, root)) WITHOUT ROWID;
+CREATE TABLE strangers (origin TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE restarts (after TEXT, origin TEXT, size INTEGER, idx INTEGER, PRIMARY KEY (after, origin)) WITHOUT ROWID;
+CREATE TABLE alive (origin TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID;
+CREATE TABLE excuses (origin TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID;
 CREATE TABLE runs (writer TEXT, low INTEGER, high INTEGER, since INTEGER, purged INTEGER);
 CREATE TABLE allowances (writer TEXT, records INTEGER);
 CREATE TABLE ends (writer TEXT, records INTEGER);
@@ -38,6 +43,10 @@ class Scratch:
         """Put rows into a table."""
         marks = ", ".join("?" * columns)
         self._database.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our own names
+
+    def run(self, statements: str) -> None:
+        """Do what they say."""
+        self._database.executescript(statements)
 
     def ask(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """What a statement gives, row by row."""

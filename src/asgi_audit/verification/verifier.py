@@ -21,6 +21,7 @@ from asgi_audit.verification.scratch import Scratch
 #: Leaves that may stand behind the last checkpoint: a sealer signs a thousand at a time.
 _MOST_UNSIGNED: Final = 100_000
 _MOST_WRITERS: Final = 1000
+_LARGEST: Final = 2**62
 _STEP: Final = 1000  # rows between two calls of `progress`
 
 
@@ -127,7 +128,7 @@ class _Run:
         except Unreadable as error:
             self._broken = True
             self._findings.add("table", str(error))
-        self._authority.finish()
+        self._authority.finish(whole=not self._broken)
         anchored, signed = self._heads.finish(self._tree.size, await self._verifier.newest(log))
         return self._conclude(log, anchored, signed)
 
@@ -159,7 +160,10 @@ class _Run:
         """Whether the tree can be followed on."""
         if type(leaf.index) is not int or leaf.index != index:
             where = f"{leaf.index}" if type(leaf.index) is int else "no number"
-            self._findings.add("index", f"the leaf {index} is missing: the next one has the index {where}", index=index)
+            what = f"the leaf {index} is missing: the next one has the index {where}"
+            if type(leaf.index) is int and 0 <= leaf.index < index:
+                what = f"there are two leaves with the index {where}"
+            self._findings.add("index", what, index=index)
         elif not isinstance(leaf.hash, bytes) or len(leaf.hash) != HASH_BYTES:
             self._findings.add("index", f"the leaf {index} is no hash", index=index)
         else:
@@ -185,19 +189,19 @@ class _Run:
             if examined.authentic and self._numbered(record, index):
                 self._accounts.add(record, self._now if index is None else self._heads.time or self._now)
             if examined.sound:
-                self._heed(record)
+                self._heed(record, index)
         return examined
 
-    def _heed(self, record: Record) -> None:
+    def _heed(self, record: Record, index: int | None) -> None:
         """What the trail says of itself."""
         self._accounts.declare(record)
         if record.kind in {Kind.ERASE, Kind.PURGE}:
             self._authority.confirm(record)
-        elif record.kind is Kind.LOSS:
-            self._heads.restarted(record)
+        elif record.kind is Kind.LOSS and index is not None:
+            self._heads.restarted(record, index)
 
     def _numbered(self, record: Record, index: int | None) -> bool:
-        if record.writer is not None and record.seq is not None and 0 <= record.seq < 2**62:
+        if record.writer is not None and record.seq is not None and 0 <= record.seq < _LARGEST:
             return True
         self._findings.add("malformed", "the record has no writer and seq", index=index, record=record.id)
         return False
@@ -249,7 +253,7 @@ class _Run:
         count = pending = 0
         for account in self._accounts.finish(self._now):
             count += 1
-            pending += account.pending
+            pending = min(pending + account.pending, _LARGEST)
             self._judge(account)
             verdict = Verdict.DECLARED_LOSS if account.lost else Verdict.PASS
             if account.writer in self._findings.writers:

@@ -1,9 +1,9 @@
 """What the verbs are given in files: keys and secrets."""
 
 import argparse
+import os.path
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from asgi_audit.cli.exits import CommandFailed, Exit
 from asgi_audit.cli.moments import parse_moment
@@ -26,12 +26,24 @@ def public_keys(given: Sequence[str]) -> list[Verifier]:
         return []
     from asgi_audit.signing import VerifierKey
 
-    return [VerifierKey.load(each) if Path(each).exists() else VerifierKey.parse(each) for each in given]
+    return [VerifierKey.parse(each) if _is_key(each) else VerifierKey.load(each) for each in given]
+
+
+def _is_key(given: str) -> bool:
+    """Whether it is the text of a key; it may be longer than a file's name can be, which `pathlib` raises about."""
+    return "+" in given and not os.path.exists(given)  # noqa: PTH110
 
 
 def mac_key(arguments: argparse.Namespace) -> MacKey | None:
     """The secret of the MACs, if there is one."""
     return None if arguments.mac is None else MacKey.load(arguments.mac)
+
+
+def mac_from(arguments: argparse.Namespace) -> int:
+    """The index from which on every record must have a MAC."""
+    if arguments.mac_from is not None and arguments.mac is None:
+        raise CommandFailed("--mac-from goes with --mac", Exit.USAGE)
+    return arguments.mac_from or 0
 
 
 def moment(option: str, text: str) -> datetime:

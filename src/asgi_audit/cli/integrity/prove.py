@@ -24,5 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
             raise CommandFailed(str(error), Exit.NOT_FOUND) from None
     if not Note.parse(proof.checkpoint).signatures:
         print("The checkpoint is not signed: nobody else can check this proof.", file=sys.stderr)
-    sys.stdout.write(proof.encode().decode())
+    sys.stdout.buffer.write(proof.encode())  # whose encoding is not the terminal's
     return Exit.OK

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from asgi_audit.anchors import as_anchor
-from asgi_audit.cli.integrity.material import mac_key, public_keys
+from asgi_audit.cli.exits import CommandFailed, Exit
+from asgi_audit.cli.integrity.anchors import anchors_to_read
+from asgi_audit.cli.integrity.material import mac_from, mac_key, public_keys
 from asgi_audit.cli.integrity.verdict import print_report
 from asgi_audit.cli.output import standard_output
 from asgi_audit.cli.progress import ProgressBar
@@ -20,12 +21,14 @@ _CODES: Final = {Verdict.PASS: 0, Verdict.TAMPERED: 1, Verdict.UNANCHORED: 2, Ve
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, and say what was found."""
+    if arguments.offline is not None and arguments.url is not None:
+        raise CommandFailed("give a database or --offline, not both", Exit.NOT_RUN)
     progress = ProgressBar("verifying")
     verifier = Verifier(
         keys=public_keys(arguments.public_key),
-        anchors=[as_anchor(each) for each in arguments.anchor],
+        anchors=anchors_to_read(arguments.anchor),
         mac=mac_key(arguments),
-        mac_from=arguments.mac_from,
+        mac_from=mac_from(arguments),
         log=arguments.log,
         progress=progress,
     )
