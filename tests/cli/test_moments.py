@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from asgi_audit.cli.moments import parse_moment
+from asgi_audit.cli.moments import parse_duration, parse_moment
 
 NOW = datetime(2026, 11, 23, 15, 30, 12, tzinfo=UTC)
 
@@ -50,3 +50,18 @@ def test_anything_else_is_refused_with_what_may_be_written(text: str) -> None:
     """So is a time before the calendar."""
     with pytest.raises(ValueError, match="is no point in time; write 30m, 2h"):
         parse_moment(text, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1s", 1), ("10s", 10), (" 5m ", 300), ("5 min", 300), ("1h", 3600), ("7d", 604_800)]
+)
+def test_a_time_between_two_passes_is_written_as_one_ago(text: str, seconds: float) -> None:
+    """In whole seconds, minutes, hours or days."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "0s", "1.5s", "-1s", "now", "soon"])
+def test_what_is_no_time_is_refused_with_what_may_be_written(text: str) -> None:
+    """So is none at all: there would be no end of passes."""
+    with pytest.raises(ValueError, match="is no time; write 10s, 5m or 1h"):
+        parse_duration(text)

@@ -117,6 +117,16 @@ def test_a_traceback_is_shown_to_whoever_asks_for_it(tmp_path: Path) -> None:
     assert "there is no such file" in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("verb", ["verify", "check"])
+def test_a_traceback_is_not_taken_for_a_verdict(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a traceback, too, the exit code is one that no verdict has."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["--traceback", verb, "none", "--public-key", "none"]) == Exit.NOT_RUN
+    assert capsys.readouterr().err.startswith("Traceback ")
+
+
 def test_the_command_and_the_module_are_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

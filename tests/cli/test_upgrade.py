@@ -1,9 +1,15 @@
+import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from asgi_audit.cli import main
+from asgi_audit.record import Record
+from asgi_audit.sqlalchemy.database import Database
+from tests.cli.conftest import Store
 
 
 def test_the_tables_are_created_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,6 +20,44 @@ def test_the_tables_are_created_once(url: str, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "The audit tables have version 1 already: nothing to do.\n"
     assert main(["log", url]) == 0
     assert capsys.readouterr().err.startswith("No records match: the application has left none yet")
+
+
+def test_the_tables_can_be_append_only(
+    url: str, store: Store, story: Sequence[Record], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the beginning or later; rows still come in, and only our own verbs change them."""
+    said = "They are append-only: only `asgi-audit erase` and `purge` change or delete rows.\n"
+    assert main(["upgrade", url]) == 0
+    capsys.readouterr()
+    assert main(["upgrade", url, "--append-only"]) == 0
+    assert capsys.readouterr().out == f"The audit tables have version 1 already.\n{said}"
+    assert main(["upgrade", url, "--append-only"]) == 0
+    assert capsys.readouterr().out == f"The audit tables have version 1 already.\n{said}"
+    store(url, story)
+    assert main(["erase", url, "--actor", "grace", "--reason", "asked to", "--yes"]) == 0
+    assert capsys.readouterr().out.startswith("Erased the part actor of 1 record.\n")
+    with pytest.raises(DBAPIError, match=r"append[-_]only"):
+        asyncio.run(_forge(url))
+    assert main(["log", url, "--actor", "mallory", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+async def _forge(url: str) -> None:
+    engine = Database(url).writing()
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("UPDATE audit_records SET actor_id = 'mallory'")
+    finally:
+        await engine.dispose()
+
+
+def test_new_tables_can_be_append_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says both."""
+    assert main(["upgrade", str(tmp_path / "a.db"), "--append-only"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Created the audit tables, version 1.",
+        "They are append-only: only `asgi-audit erase` and `purge` change or delete rows.",
+    ]
 
 
 def test_a_path_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,44 @@
+"""An anchor that can be out of reach, and remembers what it has taken."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from asgi_audit.anchors import FileAnchor
+from asgi_audit.integrity import checkpoint
+from asgi_audit.integrity.note import Note
+
+
+@dataclass
+class Taken:
+    """A checkpoint; it stands as long as the database goes on from it."""
+
+    size: int
+    signed: bool
+    stands: bool = True
+
+
+class FailingAnchor:
+    """Keeps checkpoints in a file, unless it is full, or away."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch()
+        self._file = FileAnchor(path)
+        self.name = self._file.name
+        self.full = self.away = False
+        self.taken: list[Taken] = []
+
+    async def publish(self, note: str) -> None:
+        if self.full or self.away:
+            raise OSError("no room")
+        await self._file.publish(note)
+        parsed = Note.parse(note)
+        self.taken.append(Taken(checkpoint.Checkpoint.parse(parsed.text).size, bool(parsed.signatures)))
+
+    async def newest(self, log: str) -> str | None:
+        if self.away:
+            raise OSError("no route")
+        return await self._file.newest(log)
+
+    def read(self) -> Iterator[str]:
+        return self._file.read()
