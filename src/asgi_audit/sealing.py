@@ -31,6 +31,10 @@ class Seal:
         self._anchors = [as_anchor(each) for each in anchors]
         self.every = _seconds(every)
 
+    def __repr__(self) -> str:
+        keys = "".join(f"{key!r}, " for key in self._keys)
+        return f"Seal({keys}anchors={self._anchors!r}, every={self.every!r})"
+
     def sealer(self, sinks: Sequence[Sink]) -> Sealer:
         """The sealer for the first SQL database among the sinks."""
         for sink in sinks:

@@ -13,7 +13,6 @@ from asgi_audit.sinks.base import Sink
 
 _logger = logging.getLogger("asgi_audit")
 _LONGEST_PASS = 300.0  # seconds; what a pass has done by then stays done
-_LAST_SECONDS = 2.0  # for what was stored just before the end; else the next process seals it
 
 
 class Sealed(NamedTuple):
@@ -55,17 +54,16 @@ class SealingRoutine:
         self._gave_way = False
         self._random = random.SystemRandom()  # any other is the same one in each of several forked children
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
+    async def run(self, end: asyncio.Event) -> None:
+        """Until the end, and then once more, for what was stored last."""
         while True:
-            await asyncio.sleep(self._every * self._random.uniform(0.5, 1.0))  # several processes need not meet
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every * self._random.uniform(0.5, 1.0)):  # several need not meet
+                    await end.wait()
+            ended = end.is_set()
             await self._pass()
-
-    async def finish(self) -> None:
-        """Seal what was stored last, if that can be done at once."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SECONDS):
-                await self._pass()
+            if ended:
+                return
 
     async def _pass(self) -> None:
         limit = asyncio.timeout(_LONGEST_PASS)

@@ -19,6 +19,7 @@ from asgi_audit.journal import Journal
 delivering: contextvars.ContextVar[bool] = contextvars.ContextVar("asgi_audit_delivering", default=False)
 
 _LAST_MOMENT = 1.0  # seconds for cancelled sinks to let go
+_LAST_PASS = 2.0  # seconds to seal what was stored last; else the next process does it
 
 
 class Worker:
@@ -35,7 +36,7 @@ class Worker:
         self._lanes = lanes
         self._journal = journal
         self._sealing = sealing
-        self._last_pass: asyncio.Future[None] | None = None
+        self._sealed: asyncio.Future[None] | None = None
         self._loop = asyncio.new_event_loop()
         self.bell = Bell(self._loop)
         self._custodian = Custodian(journal, declare, self.bell)
@@ -69,8 +70,8 @@ class Worker:
 
     def _interrupt(self) -> None:
         self.bell.end()
-        if self._last_pass is not None:
-            self._last_pass.cancel()
+        if self._sealed is not None:
+            self._sealed.cancel()
         for lane in self._lanes:
             lane.interrupt()
 
@@ -83,7 +84,9 @@ class Worker:
             self.ended = True
 
     async def _deliver(self) -> None:
-        sealing = None if self._sealing is None else asyncio.ensure_future(self._sealing.run())
+        end = asyncio.Event()
+        if self._sealing is not None:
+            self._sealed = asyncio.ensure_future(self._sealing.run(end))
         try:
             self._custodian.start()
             await self._run_lanes()
@@ -91,12 +94,11 @@ class Worker:
             while not self.bell.over and self._unfinished():
                 await self._run_lanes()
         finally:
-            if sealing is not None:
-                sealing.cancel()
-                await asyncio.wait({sealing}, timeout=_LAST_MOMENT)
-            if self._sealing is not None and not self.bell.over:
-                self._last_pass = asyncio.ensure_future(self._sealing.finish())
-                await asyncio.wait({self._last_pass})
+            end.set()
+            if self._sealed is not None:
+                await asyncio.wait({self._sealed}, timeout=0 if self.bell.over else _LAST_PASS)
+                self._sealed.cancel()
+                await asyncio.wait({self._sealed}, timeout=_LAST_MOMENT)
             await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     def _unfinished(self) -> bool:

@@ -6,10 +6,7 @@ from asgi_audit.errors import AuditError
 from asgi_audit.integrity.mac import MacKey
 from asgi_audit.integrity.report import Findings
 from asgi_audit.record import Record
-from asgi_audit.sqlalchemy.visit import visiting
 from asgi_audit.verification.examination import Examiner
-
-altering = visiting
 
 
 class EvidenceAltered(AuditError):  # noqa: N818 - named as what it is

@@ -1,10 +1,10 @@
 """A log as its database holds it, seen at one moment, for a verifier who trusts nothing in it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 from sqlalchemy import URL
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.gauge import Gauge
-from asgi_audit.sqlalchemy.hardening import TABLES, oddity, restrain
+from asgi_audit.sqlalchemy.hardening import TABLES, NoAnswer, oddity, patient, restrain
 from asgi_audit.sqlalchemy.migrations import require
 from asgi_audit.sqlalchemy.reading import as_row
 from asgi_audit.sqlalchemy.schema import CHECKPOINTS, LEAVES, RECORDS, checkpoints, leaves, records
@@ -21,7 +21,6 @@ from asgi_audit.verification.evidence import LARGEST, Leaf, Row, Stored, TooLarg
 
 _PAGE: Final = 1000
 _CHUNK_BYTES: Final = 2**21  # of rows that are in memory at a time
-_PATIENCE: Final = 120.0  # seconds for one answer of the database
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN: Final = ("trail.erase", "trail.purge")
 _HASH: Final = 64  # bytes; what is larger need not be looked at
@@ -50,7 +49,6 @@ class DatabaseEvidence:
         self._database = Database(url_or_engine)
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
-        self._driver: Any = None
         self._odd: str | None = None
         self.name = self._database.name
         self.size = 0
@@ -58,6 +56,8 @@ class DatabaseEvidence:
     async def __aenter__(self) -> Self:
         self._database.require_file()
         self._engine = self._database.writing()
+        if self._engine.dialect.driver == "aiosqlite":
+            sa.event.listen(self._engine.sync_engine, "invalidate", _interrupt)
         try:
             self._connection = connection = await self._engine.connect()
             await self._begin(connection)
@@ -84,7 +84,6 @@ class DatabaseEvidence:
             await connection.execution_options(isolation_level="REPEATABLE READ")
         if dialect == "postgresql":  # whoever may see a part only must not take it for the whole
             await connection.exec_driver_sql("SET LOCAL row_security = off")
-        self._driver = (await connection.get_raw_connection()).driver_connection
         self._gauge = Gauge(dialect)
 
     async def __aexit__(
@@ -180,12 +179,11 @@ class DatabaseEvidence:
 
     async def _check_file(self) -> None:
         """Whether the indexes of SQLite's file say the same as its tables: we read by one, others by another."""
-        assert self._connection is not None
         odd = sa.text(_COMPUTED).bindparams(sa.bindparam("names", TABLES, expanding=True))
         for (name,) in await self._ask(odd, RECORDS):
             raise Unreadable(f"the index {name!r:.100} is over something that would have to be computed")
-        for table in TABLES:
-            found = await self._ask(sa.text(f"PRAGMA integrity_check({table})"), table, patience=None)
+        for table in TABLES:  # this takes as long as the file is large, and no longer
+            found = await self._ask(sa.text(f"PRAGMA integrity_check({table})"), table, within=nullcontext())
             if found[0][0] != "ok":
                 raise Unreadable(f"the file is damaged: {found[0][0]!s:.200}")
 
@@ -194,16 +192,15 @@ class DatabaseEvidence:
         highest = found[0][0]
         return highest + 1 if type(highest) is int and 0 <= highest < 2**40 else 0
 
-    async def _ask(self, statement: sa.Executable, table: str, patience: float | None = _PATIENCE) -> Sequence[Any]:
+    async def _ask(
+        self, statement: sa.Executable, table: str, within: AbstractAsyncContextManager[None] | None = None
+    ) -> Sequence[Any]:
         assert self._connection is not None
         try:
-            async with asyncio.timeout(patience):
-                found = await self._connection.execute(statement)
-                return cast("Sequence[Any]", found.all())
-        except TimeoutError:
-            if hasattr(self._driver, "interrupt"):  # SQLite goes on in its own thread otherwise
-                await self._driver.interrupt()
-            raise Unreadable(f"{table} can't be read: no answer within {_PATIENCE:g} s") from None
+            async with within or patient(self._connection):
+                return (await self._connection.execute(statement)).all()
+        except NoAnswer as error:
+            raise Unreadable(f"{table} can't be read: {error}") from None
         except _RAISED as error:
             too_big = isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorname", "") == "SQLITE_TOOBIG"
             raise (_TooBig if too_big else Unreadable)(f"{table} can't be read: {_said(error)}") from None
@@ -226,6 +223,11 @@ def _chunks(page: Sequence[Any], sizes: dict[Any, int]) -> Iterator[Sequence[Any
         total += size
     if page:
         yield page[begin:]
+
+
+def _interrupt(dbapi_connection: Any, *_: object) -> None:
+    """Whoever is cancelled still waits for SQLite's thread."""
+    dbapi_connection.driver_connection._conn.interrupt()
 
 
 def _said(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
@@ -13,6 +13,7 @@ from asgi_audit.integrity.merkle import HASH_BYTES, CompactRange
 from asgi_audit.integrity.note import Signer
 from asgi_audit.integrity.projection import utc_text
 from asgi_audit.sqlalchemy.gauge import Gauge
+from asgi_audit.sqlalchemy.hardening import patient
 from asgi_audit.sqlalchemy.schema import checkpoints, leaves, records
 
 _PAGE: Final = 10_000  # leaves that are read at a time
@@ -56,21 +57,18 @@ class Tree:
     async def newest(self) -> Kept | None:
         """The last checkpoint of the largest tree."""
         largest = self._kept.order_by(checkpoints.c.size.desc(), checkpoints.c.time.desc()).limit(1)
-        found = (await self._connection.execute(largest)).first()
-        return None if found is None else _kept(*found)
+        return next((_kept(*row) for row in await self._ask(largest)), None)
 
     async def at(self, size: int) -> list[Kept]:
         """The checkpoints of the tree of that size."""
-        found = await self._connection.execute(self._kept.where(checkpoints.c.size == size))
-        return [_kept(*row) for row in found]
+        return [_kept(*row) for row in await self._ask(self._kept.where(checkpoints.c.size == size))]
 
     async def hashes(self, first: int, last: int | None = None) -> AsyncIterator[bytes]:
         """The leaves from index `first` on, before `last`; raises `BrokenTree` where one is missing."""
         index = first
         while last is None or index < last:
             where = leaves.c.idx >= index if last is None else leaves.c.idx.between(index, last - 1)
-            statement = self._leaves.where(where).order_by(leaves.c.idx).limit(_PAGE)
-            found = (await self._connection.execute(statement)).all()
+            found = await self._ask(self._leaves.where(where).order_by(leaves.c.idx).limit(_PAGE))
             for at, leaf in found:
                 if at != index:
                     raise BrokenTree(f"the leaf {index} is missing from the database")
@@ -90,10 +88,10 @@ class Tree:
 
     async def place_of(self, record_id: str) -> tuple[int, bytes] | None:
         """The index and the leaf of a record."""
-        found = (await self._connection.execute(self._leaves.where(leaves.c.record_id == record_id))).first()
-        if found is None:
+        found = await self._ask(self._leaves.where(leaves.c.record_id == record_id).limit(1))
+        if not found:
             return None
-        index, leaf = found
+        index, leaf = found[0]
         if type(index) is not int or index < 0:
             raise BrokenTree(f"the leaf of the record {record_id} has no index")
         return index, _hash(index, leaf)
@@ -101,8 +99,7 @@ class Tree:
     async def newest_id(self) -> str | None:
         """The highest id that was sealed."""
         ids = sa.select(leaves.c.record_id).where(self._gauge.is_id(leaves.c.record_id))
-        newest = ids.order_by(leaves.c.record_id.desc()).limit(1)
-        return cast("str | None", await self._connection.scalar(newest))
+        return next((row[0] for row in await self._ask(ids.order_by(leaves.c.record_id.desc()).limit(1))), None)
 
     async def unsealed(self, floor: str | None, limit: int) -> Sequence[tuple[str, Any]]:
         """Ids, from the floor on, and cores of records that are stored and not sealed yet, in the order of the ids.
@@ -112,9 +109,9 @@ class Tree:
         wanted = (self._unsealed if floor is None else self._unsealed.where(records.c.id >= floor)).limit(limit)
         core = self._gauge.text(records.c.core, _CORE)
         try:
-            return [(row[0], row[1]) for row in await self._connection.execute(wanted.add_columns(core))]
+            return [(row[0], row[1]) for row in await self._ask(wanted.add_columns(core))]
         except DataError:  # one of them is larger than SQLite may read, and it does not say which
-            ids = (await self._connection.scalars(wanted)).all()
+            ids = [row[0] for row in await self._ask(wanted)]
             return [(id_, await self._core(sa.select(core).where(records.c.id == id_))) for id_ in ids]
 
     async def grow(self, size: int, ids: Sequence[str], hashes: Sequence[bytes]) -> None:
@@ -140,15 +137,20 @@ class Tree:
 
     async def _core(self, statement: sa.Select[Any]) -> Any:
         try:
-            return await self._connection.scalar(statement)
+            return next((row[0] for row in await self._ask(statement)), None)
         except DataError:
             return None
+
+    async def _ask(self, statement: sa.Executable) -> Sequence[Any]:
+        async with patient(self._connection):
+            return (await self._connection.execute(statement)).all()
 
     async def _insert(self, statement: sa.Insert, rows: Sequence[dict[str, Any]]) -> None:
         await self.end()
         try:
-            await self._connection.execute(statement, rows)
-            await self._connection.commit()
+            async with patient(self._connection):
+                await self._connection.execute(statement, rows)
+                await self._connection.commit()
         except IntegrityError:
             await self._connection.rollback()
             raise GaveWay from None

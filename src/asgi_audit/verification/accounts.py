@@ -1,7 +1,8 @@
 """Whether every writer's records are all there: `seq` counts them without gaps, so a gap must have been declared.
 
-Rule 1: a gap counts once it can't be filled any more: its writer has ended, or an hour has passed since what stands
-        behind it was sealed. Before that it is pending: what is missing may still be on its way.
+Rule 1: a gap counts once it can't be filled any more: its writer has ended, and nothing of it stands behind its end,
+        or an hour has passed since what stands behind the gap was sealed; of what was purged, since the purge was.
+        Before that it is pending: what is missing may still be on its way.
 Rule 2: what a writer has lost, its loss records declare by number, not by name. As many may be missing, and no more.
 Rule 3: a purge tells of as many records as it names leaves; of one that tells of more, nothing counts.
 """
@@ -19,7 +20,7 @@ _MOST_OPEN: Final = 10_000  # runs in memory
 
 
 class Account(NamedTuple):
-    """One writer's. `gap` is the first stretch that is missing without a word, `twice` the first `seq` of two."""
+    """One writer's. `gap` is its first one, if any is without a word, `twice` the first `seq` of two."""
 
     writer: str
     records: int
@@ -55,15 +56,15 @@ class Accounts:
             if len(self._open) > _MOST_OPEN:
                 self._flush()
 
-    def declare(self, record: Record) -> None:
-        """A record says something about what is missing, if it is one of the trail's own."""
+    def declare(self, record: Record, since: int) -> None:
+        """A record says something about what is missing, if it is one of the trail's own; since as for `add`."""
         writer, data = record.writer or "", record.data or {}
         if record.kind is Kind.LOSS:
             self._lose(writer, data)
         elif record.kind is Kind.CLOSE:
             self._scratch.add("ends", _text(data.get("writer")) or writer, _number(data.get("records")))
         elif record.kind is Kind.PURGE:
-            self._purge(data)
+            self._purge(data, since)
 
     def finish(self, now: int) -> Iterator[Account]:
         """Every writer's account."""
@@ -96,10 +97,10 @@ class Accounts:
         if dead is not None or sink is not None:  # else they never had a number
             self._scratch.add("allowances", dead or writer, records)
 
-    def _purge(self, data: dict[str, Any]) -> None:
+    def _purge(self, data: dict[str, Any], since: int) -> None:
         writers = data.get("writers")
         told = [
-            (writer, low, high, 0, 1)
+            (writer, low, high, since, 1)
             for writer, runs in (writers if isinstance(writers, dict) else {}).items()
             if len(writer) <= _LONGEST_WRITER
             for low, high in _stretches(runs)
@@ -129,7 +130,7 @@ class _Tally:
 
     def run(self, low: int, high: int, since: int, purged: bool) -> None:
         if low > self._next:
-            self._miss(self._next, low - 1, settled=self._end is not None or self._now - since > _SETTLED)
+            self._miss(self._next, low - 1, settled=self._now - since > _SETTLED)
         if not purged:  # what was purged may have come again
             if low < self._stored and self._twice is None:
                 self._twice = low
@@ -138,17 +139,19 @@ class _Tally:
         self._next = max(self._next, high + 1)
 
     def account(self) -> Account:
-        if self._end is not None and self._end > self._next:
-            self._miss(self._next, self._end - 1, settled=True)
+        if self._end is not None and self._next <= self._end + 1:  # what it said of its end is its last word
+            self._miss(self._next, max(self._next, self._end) - 1, settled=True)
+            self._settled, self._open = self._settled + self._open, 0
         lost = min(self._allowance, self._settled + self._open)
         missing = max(0, self._settled - lost)
         pending = max(0, self._open - max(0, lost - self._settled))
         return Account(self._writer, self._records, lost, missing, pending, self._gap if missing else None, self._twice)
 
     def _miss(self, low: int, high: int, *, settled: bool) -> None:
+        if low <= high:
+            self._gap = self._gap or (low, high)
         if settled:
             self._settled += high - low + 1
-            self._gap = self._gap or (low, high)
         else:
             self._open += high - low + 1
 

@@ -4,7 +4,7 @@ Records of both are looked at beforehand, for they stand behind what they speak 
 be sound records of this log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, Final
 
@@ -64,8 +64,18 @@ class Authority:
         self._next = next(self._ranges, None)
 
     def confirm(self, record: Record) -> None:
-        """A record of an erasure or a purge is sound."""
-        self._scratch.add("sound", record.id)
+        """A record of an erasure or a purge is sound, and has been announced; that it names something is seen here."""
+        data = record.data or {}
+        if record.kind is Kind.ERASE:
+            named = _are(_is_text, data.get("records")) and _are(PARTS.__contains__, data.get("parts"))
+        else:
+            named = _are(_is_range, data.get("ranges"))
+        if named:
+            self._scratch.add("sound", record.id)
+        else:
+            kind = "erasure" if record.kind is Kind.ERASE else "purge"
+            what = f"the record of the {kind} does not say in its form what is gone"
+            self._findings.add(kind, what, record=record.id, writer=record.writer)
 
     def leaf(self, index: int, record_id: object, *, present: bool) -> None:
         """The next leaf, and whether its row is there."""
@@ -158,6 +168,15 @@ def _joined(ranges: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and len(value) <= _LONGEST_ID
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are(rule: Callable[[Any], bool], value: object) -> bool:
+    """Whether it is a list of such things, and has any."""
+    return isinstance(value, list) and bool(value) and all(map(rule, value))
 
 
 def _list(value: Any) -> list[Any]:

@@ -17,6 +17,12 @@ _MOST_PEAKS: Final = 63
 _LARGEST: Final = 2**63
 _ALL: Final = "SELECT size, origin, root, source, anchored, time FROM expected e"
 _GOOD: Final = "EXISTS (SELECT 1 FROM good g WHERE g.size = e.size AND g.root = e.root)"
+# With the time at which the database's own next one was made: of what anchors have, the database may lack some.
+_IN_ORDER: Final = """
+SELECT size, origin, root, source, anchored,
+(SELECT d.time FROM expected d WHERE d.anchored = 0 AND d.size >= e.size ORDER BY d.size LIMIT 1)
+FROM expected e ORDER BY size, anchored
+"""
 # Whether the log has begun anew before it got there. Whoever can insert a record can say so. It counts only if a given
 # key or an anchor vouches for a tree of the new origin that has this record.
 _EXCUSED: Final = "EXISTS (SELECT 1 FROM excuses x WHERE x.origin = e.origin AND x.size < e.size)"
@@ -26,14 +32,17 @@ AND (anchored = 1 OR (size, origin, root) IN (SELECT * FROM signed)) GROUP BY or
 INSERT INTO excuses SELECT r.origin, min(r.size) FROM restarts r JOIN alive a ON a.origin = r.after AND a.size > r.idx
 GROUP BY r.origin;
 """  # noqa: S608 - our own words
+# A backup may have had its last leaves already, and not yet all that was signed of them: hence the <=.
+_UNTOLD: Final = "EXISTS (SELECT 1 FROM excuses x WHERE x.origin = e.origin AND x.size <= e.size)"
 _LACKING: Final = f"""
-{_ALL} WHERE anchored = 1 AND {_GOOD} AND NOT {_EXCUSED}
+{_ALL} WHERE anchored = 1 AND {_GOOD} AND NOT {_UNTOLD}
 AND (size, origin, root) NOT IN (SELECT size, origin, root FROM expected WHERE anchored = 0)
 """  # noqa: S608 - our own words
-_UNSIGNED: Final = """
-SELECT DISTINCT size FROM expected e WHERE anchored = 1 AND (size, origin, root) NOT IN (SELECT * FROM signed)
+_UNSIGNED: Final = f"""
+SELECT DISTINCT size FROM expected e WHERE anchored = 1 AND NOT {_UNTOLD}
+AND (size, origin, root) NOT IN (SELECT * FROM signed)
 AND EXISTS (SELECT 1 FROM expected d WHERE (d.size, d.origin, d.root, d.anchored) = (e.size, e.origin, e.root, 0))
-"""
+"""  # noqa: S608 - our own words
 
 
 class Heads:
@@ -100,7 +109,7 @@ class Heads:
             self._set_aside(names)
         if self._keys and self._newest[0] >= 0 and not self._newest[1]:
             self._findings.add("signature", "the newest checkpoint is signed by none of the given keys")
-        self._expected = self._scratch.ask(f"{_ALL} ORDER BY size, anchored")
+        self._expected = self._scratch.ask(_IN_ORDER)
         self._next = next(self._expected, None)
         self.time = None if self._next is None else self._next[5]
         return names[0] if names else next((row[0] for row in self._origins(anchored=1)), None)

@@ -10,6 +10,7 @@ PRAGMA synchronous = OFF;
 PRAGMA cache_size = -16000;
 CREATE TABLE expected (size INTEGER, origin TEXT, root BLOB, source TEXT, anchored INTEGER, time INTEGER,
     PRIMARY KEY (size, origin, root, source)) WITHOUT ROWID;
+CREATE INDEX kept ON expected (anchored, size, time);
 CREATE TABLE signed (size INTEGER, origin TEXT, root BLOB, PRIMARY KEY (size, origin, root)) WITHOUT ROWID;
 CREATE TABLE good (size INTEGER, root BLOB, PRIMARY KEY (size, root)) WITHOUT ROWID;
 CREATE TABLE strangers (origin TEXT PRIMARY KEY) WITHOUT ROWID;

@@ -186,15 +186,16 @@ class _Run:
         self._step()
         if record is not None:
             self._authority.erasure(record, examined.erased, index)
+            since = self._now if index is None else self._heads.time or self._now
             if examined.authentic and self._numbered(record, index):
-                self._accounts.add(record, self._now if index is None else self._heads.time or self._now)
+                self._accounts.add(record, since)
             if examined.sound:
-                self._heed(record, index)
+                self._heed(record, index, since)
         return examined
 
-    def _heed(self, record: Record, index: int | None) -> None:
+    def _heed(self, record: Record, index: int | None, since: int) -> None:
         """What the trail says of itself."""
-        self._accounts.declare(record)
+        self._accounts.declare(record, since)
         if record.kind in {Kind.ERASE, Kind.PURGE}:
             self._authority.confirm(record)
         elif record.kind is Kind.LOSS and index is not None:
