@@ -84,18 +84,27 @@ class Ledger:
 
     def agree(self, report: Report, anchor: Sequence[Taken], *, keyed: bool) -> None:
         """Hold a report against all this."""
-        assert not report.finding_counts, report.findings
         taken = [each.size for each in anchor if each.stands and (each.signed or not keyed)]
         anchored = max(taken, default=None)
         lost = sum(map(self._lost, self.rows.values()))
         verdict = Verdict.DECLARED_LOSS if lost else Verdict.PASS
         if anchored is None or anchored < self.signed:
             verdict = Verdict.UNANCHORED
-        assert (report.verdict, report.anchored) == (verdict, anchored)
-        assert (report.sealed, report.unsealed) == (len(self.leaves), len(self.unsealed))
-        assert report.erased == {part: sum(part in parts for parts in self.lacking.values()) for part in PARTS}
-        assert report.purged == len(set(self.leaves) - self.rows.keys())
-        assert (report.lost, report.pending, report.writers) == (lost, self.pending(), len(self._seen()))
+        expected: dict[str, object] = {
+            "findings": [],
+            "finding_counts": {},
+            "verdict": verdict,
+            "anchored": anchored,
+            "sealed": len(self.leaves),
+            "unsealed": len(self.unsealed),
+            "erased": {part: sum(part in parts for parts in self.lacking.values()) for part in PARTS},
+            "purged": len(set(self.leaves) - self.rows.keys()),
+            "lost": lost,
+            "pending": self.pending(),
+            "writers": len(self._seen()),
+        }
+        said = {name: getattr(report, name) for name in expected}
+        assert said == expected, f"{said} instead of {expected}"
         assert not [each for each in report.writer_reports if each.missing or each.verdict is Verdict.TAMPERED]
 
     def _seen(self) -> dict[str, set[int]]:

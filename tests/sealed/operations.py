@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +17,13 @@ from asgi_audit.integrity.report import Report
 from asgi_audit.record import Kind, Record
 from asgi_audit.signing import SigningKey
 from asgi_audit.sqlalchemy import AuditStore, DatabaseEvidence, Sealer
-from asgi_audit.sqlalchemy.alteration import altering
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.hardening import as_bytes
 from asgi_audit.sqlalchemy.lookback import Lookback
 from asgi_audit.sqlalchemy.purging import NotAnchored
 from asgi_audit.sqlalchemy.schema import checkpoints, leaves
 from asgi_audit.sqlalchemy.tree import Tree
+from asgi_audit.sqlalchemy.visit import visiting
 from asgi_audit.store import first_id
 from asgi_audit.verification import Bundle, Verifier, write_bundle
 from tests.sealed.anchor import FailingAnchor
@@ -38,6 +38,7 @@ class Backup(NamedTuple):
 
     path: Path
     ledger: Ledger
+    restarts: int  # until then
 
 
 class Operations(Log):
@@ -50,6 +51,7 @@ class Operations(Log):
         self.backups: list[Backup] = []
         self.changed = True  # since the last check
         self.passes = 0  # in which something was sealed
+        self._restarts = 0
         self._home = home
         self._everybody = list(self.pinned)  # whose keys have ever signed, or are about to
         if not signed:
@@ -59,8 +61,8 @@ class Operations(Log):
     @property
     def unfinished(self) -> bool:
         """Whether there is anything to seal, sign or publish."""
-        ledger, taken = self.ledger, self.keeper.taken
-        return bool(ledger.unsealed) or ledger.signed < len(ledger.leaves) or not taken or taken[-1].size < ledger.signed
+        ledger, taken = self.ledger, [each.size for each in self.keeper.taken]
+        return bool(ledger.unsealed) or not taken or not taken[-1] == ledger.signed == len(ledger.leaves)
 
     def sealer(self) -> Sealer:
         """A new one."""
@@ -84,7 +86,7 @@ class Operations(Log):
 
     async def grow(self, count: int) -> None:
         """A sealer dies when it has committed leaves, and not signed them."""
-        async with altering(Database(self.url)) as connection:
+        async with visiting(Database(self.url)) as connection:
             tree = Tree(connection)
             found = await tree.unsealed(first_id(0), count)
             if found:
@@ -120,14 +122,18 @@ class Operations(Log):
 
     def back_up(self) -> None:
         """Copy the file: nobody has it open now."""
-        path = self._home / f"backup-{len(self.backups)}.db"
+        path = self._home / f"backup-{self.passes}.db"
         shutil.copy(self._file, path)
-        self.backups.append(Backup(path, self.ledger.copy()))
+        self.backups.append(Backup(path, self.ledger.copy(), self._restarts))
 
     async def restore(self, which: int) -> None:
-        """An older copy takes the database's place, and the log begins anew; newer copies are of no use any more."""
+        """An older copy takes the database's place, and the log begins anew; newer copies are of no use any more.
+
+        Nor are those since which it has now begun anew twice: they know nothing of what was in between.
+        """
         backup = self.backups[which]
-        del self.backups[which + 1 :]
+        self._restarts += 1
+        self.backups = [each for each in self.backups[: which + 1] if each.restarts + 1 >= self._restarts]
         for end in ("-wal", "-shm"):
             Path(f"{self._file}{end}").unlink(missing_ok=True)
         shutil.copy(backup.path, self._file)
@@ -138,12 +144,13 @@ class Operations(Log):
         done = await self.sealer().restart("restored from a backup")
         await self._read_own()
         await self._sealed(done)
-        losses = [each.data or {} for each in self.ledger.rows.values() if each.kind is Kind.LOSS]
-        assert max(0, known - size) in [each["records"] for each in losses if each.get("restart", {}).get("size") == size]
+        said = [each.data or {} for each in self.ledger.rows.values() if each.kind is Kind.LOSS]
+        restarts = [(each["restart"]["size"], each["records"]) for each in said if "restart" in each]
+        assert (size, max(0, known - size)) in restarts
 
     async def age(self, by: timedelta) -> None:
         """Time passes: what was signed was signed so much longer ago, and sealers look at everything again."""
-        async with altering(Database(self.url)) as connection:
+        async with visiting(Database(self.url)) as connection:
             for size, signers, time in await connection.execute(
                 sa.select(checkpoints.c.size, checkpoints.c.signers, checkpoints.c.time)
             ):
@@ -170,6 +177,12 @@ class Operations(Log):
             assert await verifier.verify(Bundle(path)) == report
         return report
 
+    async def check_by_others(self) -> None:
+        """Who lacks the keys, the anchor or the secret has nothing to say either."""
+        self.ledger.agree(await self.verify(keyed=False), self.keeper.taken, keyed=False)
+        self.ledger.agree(await self.verify(anchored=False), [], keyed=bool(self.pinned))
+        self.ledger.agree(await self.verify(maced=False), self.keeper.taken, keyed=bool(self.pinned))
+
     @property
     def _file(self) -> Path:
         path = Database(self.url).path
@@ -185,7 +198,7 @@ class Operations(Log):
         await self._read_leaves()
 
     async def _read_leaves(self) -> None:
-        async with altering(Database(self.url)) as connection:
+        async with visiting(Database(self.url)) as connection:
             ids = await connection.scalars(sa.select(leaves.c.record_id).order_by(leaves.c.idx))
             known, self.ledger.leaves = self.ledger.leaves, list(ids)
         assert self.ledger.leaves[: len(known)] == known

@@ -1,4 +1,4 @@
-"""A process of an honest application: what its journal takes, what its lane stores of it, and who speaks for the dead."""
+"""A process of an honest application: what its journal takes, what its lane stores, and who speaks for the dead."""
 
 import random
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgi_audit.delivery.rejects import stub
-from asgi_audit.record import Kind, Outcome, Record
+from asgi_audit.record import Kind, Outcome, Record, Request
 from tests.sealed.log import Writer
 
 _BEHIND = "the sink was too far behind"
+_TEXTS = ["/", "/users/1", "/ä/𝒳%20'; --", "/\u2028\x7f\\", "/" + "long" * 1000]
 
 
 class Process:
@@ -35,7 +36,10 @@ class Process:
 
     def work(self, count: int) -> None:
         """Requests end."""
-        self.queue += [self._writer.record(self._time()) for _ in range(count)]
+        for _ in range(count):
+            text = self._chance.choice(_TEXTS)
+            request = Request(path=text, method="POST", route="/{path}")
+            self.queue.append(self._writer.record(self._time(), action=f"POST {text}", request=request, tenant=text))
 
     def batch(self, limit: int) -> list[Record]:
         """What the sink is given next; a stub stands for what it has rejected."""

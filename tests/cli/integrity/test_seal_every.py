@@ -1,4 +1,5 @@
 import asyncio
+import io
 import os
 import re
 import signal
@@ -107,6 +108,34 @@ def test_two_at_once_seal_everything_once(url: str, store: Store, key: str, anch
         assert process.communicate()[1] == ""
         assert process.returncode == 0
     assert main(["verify", url, "--anchor", anchor, "--key", f"{key}.pub"]) == 0
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_it_says_what_it_is_about_to_do(
+    anchored: bool,
+    trail: str,
+    key: str,
+    anchor: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And ends as soon as it is told to, here by the first thing that it has done."""
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            if text.startswith("Sealed "):
+                signal.raise_signal(signal.SIGTERM)
+            return super().write(text)
+
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert main(["seal", trail, "--every", "1h", "--key", key, *(["--anchor", anchor] if anchored else [])]) == 0
+    assert screen.getvalue().splitlines() == [
+        f"Sealing sqlite:///{trail} every 3600 s; Ctrl-C ends it.",
+        f"Sealed 5 records; the tree has 5, signed by {NAME}.",
+        "Ended; 5 records sealed.",
+    ]
+    assert capsys.readouterr().err.startswith("No --anchor: ") is not anchored
 
 
 class Script:

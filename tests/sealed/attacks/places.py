@@ -94,8 +94,11 @@ def delete_writer_whole(scene: Scene) -> list[Named]:
     """All of a writer is deleted, with all that needs no key."""
     theirs = _of_a_writer(scene)
     scene.hand.run("DELETE FROM audit_records WHERE writer = ?", theirs[0]["writer"])
-    for row in reversed(theirs):
-        scene.cut(row["idx"], row["idx"])
+    gone = {row["idx"] for row in theirs}
+    leaves = scene.hand.ask("SELECT * FROM audit_leaves ORDER BY idx")
+    scene.hand.run("DELETE FROM audit_leaves")
+    for index, leaf in enumerate(leaf for leaf in leaves if leaf["idx"] not in gone):
+        scene.add("audit_leaves", leaf | {"idx": index})
     scene.rebuild()
     return scene.contradiction(theirs[0]["idx"])
 

@@ -50,6 +50,14 @@ def other_origin(scene: Scene) -> list[Named]:
 
 
 @attack("anchor")
+def emptied(scene: Scene) -> list[Named]:
+    """Everything is deleted."""
+    for table in ("audit_records", "audit_leaves", "audit_checkpoints"):
+        scene.hand.run(f"DELETE FROM {table}")
+    return scene.contradiction(0)
+
+
+@attack("anchor")
 def restored(scene: Scene) -> list[Named]:
     """An old backup is restored."""
     return _restored(scene)

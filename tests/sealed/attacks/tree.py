@@ -1,5 +1,6 @@
 """Leaves and checkpoints are changed."""
 
+from asgi_audit.integrity.checkpoint import Checkpoint
 from asgi_audit.integrity.note import Note, sign
 from asgi_audit.record import Kind
 from tests.sealed.attacks.attack import attack
@@ -198,6 +199,38 @@ def size_changed(scene: Scene) -> list[Named]:
     row = scene.checkpoint()
     _set(scene, row, size=row["size"] + scene.chance.randrange(2**20, 2**30))
     return _about(row)
+
+
+@attack()
+def peaks_changed(scene: Scene) -> list[Named]:
+    """Checkpoint: other peaks."""
+    row = scene.checkpoint()
+    others = [
+        b"",
+        row["peaks"][32:],
+        row["peaks"] + _random(scene),
+        row["peaks"][:-1],
+        row["peaks"][:-32] + _random(scene),
+    ]
+    _set(scene, row, peaks=scene.chance.choice(others))
+    return [Named("checkpoint", index=row["size"])]
+
+
+@attack()
+def signers_changed(scene: Scene) -> list[Named]:
+    """Checkpoint: other signers in its column."""
+    row = scene.checkpoint()
+    _set(scene, row, signers=scene.chance.choice(["", f"{row['signers']} 00c0ffee", scene.chance.randbytes(4).hex()]))
+    return [Named("checkpoint", index=row["size"])]
+
+
+@attack()
+def checkpoint_added(scene: Scene) -> list[Named]:
+    """Checkpoint: a second one of a size, with another root."""
+    row = scene.checkpoint()
+    note = sign(Checkpoint(ORIGIN, row["size"], _random(scene)).text, [])
+    scene.add("audit_checkpoints", row | {"signers": "", "note": note})
+    return [Named("checkpoint", index=row["size"])]
 
 
 @attack("anchor")
