@@ -78,7 +78,7 @@ def examine(row: Any, leaf: bytes | None) -> tuple[Any, Any, list[str], list[str
     texts["time"] = f"{core['time'][:19]}.{core['time'][20:-1]:0<6}Z"
     columns = {of: core.get(of) for of in OF_CORE} | {of: it and it[: WIDTHS.get(of)] for of, it in texts.items()}
     lies = [of for of, it in columns.items() if (row.get(of), type(row.get(of))) != (it, type(it))]
-    return [core[of] for of in ("kind", "id", "writer", "seq")], parts["detail"].get("data", {}), wrong, lies
+    return [core[of] for of in ("kind", "id", "writer", "seq", "v")], parts["detail"].get("data", {}), wrong, lies
 
 
 def verify(content: str, anchors: list[Any], keys: dict[Any, bytes]) -> tuple[str, list[Any]]:
@@ -94,10 +94,12 @@ def verify(content: str, anchors: list[Any], keys: dict[Any, bytes]) -> tuple[st
         if head is None or head.signed is None:
             findings += [("a checkpoint is not sound", line.get("size"), None)] * (head is not None or "size" in line)
         elif "size" in line:
-            own[head] = line["time"] if isinstance(line["time"], int) else now
+            own[head] = line["time"] if isinstance(line["time"], int) else 1
             findings += [("a checkpoint is kept as another", head.size, None)] * (repr(line["size"]) != f"{head.size}")
         elif head.signed or not keys:
             known.add(head)
+    logs = {head.origin.partition("/restart-")[0] for head in own}
+    known = {head for head in known if not logs or head.origin.partition("/restart-")[0] in logs}
     if keys and own and not any(head.signed for head in own if head.size == max(each.size for each in own)):
         findings.append(("the newest checkpoint is signed by none of the given keys", None, None))
     # Runs are of a writer's seq: first, last, sealed when. What records of a kind say: their index, id, writer, data.
@@ -117,7 +119,7 @@ def verify(content: str, anchors: list[Any], keys: dict[Any, bytes]) -> tuple[st
             roots.append(reduce(lambda right, left: sha256(b"\1" + left + right).digest(), reversed(peaks)))
             since = min(((head.size, at) for head, at in own.items() if head.size > index), default=(0, now))[1]
         try:
-            (kind, id_, writer, seq), data, wrong, lies = examine(row, leaf)
+            (kind, id_, writer, seq, _), data, wrong, lies = examine(row, leaf)
         except Exception:  # noqa: BLE001 - whatever it is, it is no record; where there is none, it may have been purged
             gone += [(index, index, None)] * (row is None and leaf is not None)
             id_ = row.get("id") if isinstance(row, dict) else None
@@ -128,12 +130,11 @@ def verify(content: str, anchors: list[Any], keys: dict[Any, bytes]) -> tuple[st
         gone += [((id_, part), index, id_) for part in PARTS if row.get(part) is None]
         runs[writer] += [(seq, seq, since)] * ("core" not in wrong)
         said[kind] += [(index, id_, writer, data)] * (not wrong + lies)
-
     good = {head for head in {*own, *known} if head.size <= len(ids) and roots[head.size] == head.root}
     bad = {head for head in {*own, *known} if head not in good or head not in own}
-    for at, begun in [(at, data["restart"]) for at, _, _, data in said["loss"] if at is not None and "restart" in data]:
-        if any(head.origin == begun["to"] and head.size > at for head in good if head.signed or head in known):
-            bad -= {it for it in bad if it.origin in {*begun["from"]} - {begun["to"]} and it.size > begun["size"]}
+    for at, new in [(at, data["restart"]) for at, _, _, data in said["loss"] if at is not None and "restart" in data]:
+        if any(it.origin == new["to"] not in new["from"] and it.size > at for it in good if it.signed or it in known):
+            bad -= {it for it in bad if it.origin in new["from"] and it.size > new["size"] - (it in good)}
     findings += [("the log is not that of this checkpoint", head.size, None) for head in bad]
     why = {(id_, part) for *_, data in said["erase"] for id_ in data["records"] for part in data["parts"]}
     for _, id_, _, data in said["purge"]:
@@ -187,13 +188,12 @@ if __name__ == "__main__":
     parser.add_argument("--key", type=Path, action="append", default=[])
     given = parser.parse_args()
     try:
-        texts = (path.read_text().split("+", 2) for path in given.key)
+        texts = (path.read_text("utf-8").split("+", 2) for path in given.key)
         keys = {(of, bytes.fromhex(id_)): b64decode(key)[1:] for of, id_, key in texts}
-        anchors = [json.loads(line) for path in given.anchor for line in path.read_text().splitlines()]
-        content = (given.proof or given.bundle).read_text()
+        anchors = [json.loads(line) for path in given.anchor for line in path.read_text("utf-8").splitlines()]
+        content = (given.proof or given.bundle).read_text("utf-8")
         verdict, said = check(json.loads(content), keys) if given.proof else verify(content, anchors, keys)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is no verdict
         verdict, said = "NOT VERIFIED", [f"{type(error).__name__}: {error}"]
     print(verdict, *said, sep="\n  ")
-    codes = {"PASS": 0, "PROVED": 0, "TAMPERED": 1, "NOT PROVED": 1, "UNANCHORED": 2, "DECLARED LOSS": 3}
-    raise SystemExit(codes.get(verdict, 4))  # 4: nothing could be verified
+    raise SystemExit({"PASS": 0, "PROVED": 0, "UNANCHORED": 2, "DECLARED LOSS": 3, "NOT VERIFIED": 4}.get(verdict, 1))

@@ -165,6 +165,36 @@ def test_background_job(tmp_path: Path) -> None:
     ]
 
 
+def test_verify_bundle(tmp_path: Path) -> None:
+    """An exported log passes, and a proof. What was changed does not, and what is neither of them is not judged."""
+
+    def audit(*arguments: str) -> str:
+        command = [sys.executable, "-m", "asgi_audit", *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    def verify(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, example("verify_bundle.py"), *arguments, "--key", "audit.key.pub"]
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        return done.returncode, done.stdout.partition("\n")[0]
+
+    subprocess.run([sys.executable, example("background_job.py")], cwd=tmp_path, check=True, capture_output=True)
+    audit("keygen", "--out", "audit.key", "--name", "audit.example/import")
+    audit("seal", "audit.db", "--key", "audit.key", "--anchor", "anchor.jsonl")
+    audit("export", "audit.db", "--out", "log.jsonl")
+    assert verify("log.jsonl", "--anchor", "anchor.jsonl") == (0, "PASS")
+    assert verify("log.jsonl") == (2, "UNANCHORED")
+    (proved,) = [record for record in trail(tmp_path, 3) if record.outcome == "failed"]
+    (tmp_path / "proof.json").write_text(audit("prove", "audit.db", proved.id), encoding="utf-8")
+    assert verify("--proof", "proof.json") == (0, "PROVED")
+    for name in ("log.jsonl", "proof.json"):
+        content = (tmp_path / name).read_text(encoding="utf-8")
+        assert "the name is missing" in content
+        (tmp_path / name).write_text(content.replace("the name is missing", "the name is absent"), encoding="utf-8")
+    assert verify("log.jsonl", "--anchor", "anchor.jsonl") == (1, "TAMPERED")
+    assert verify("--proof", "proof.json") == (1, "NOT PROVED")
+    assert verify("proof.json") == verify("another.jsonl") == (4, "NOT VERIFIED")
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_example_is_tested(name: str) -> None:
     """No example lies beside this file without a test that runs it."""

@@ -108,6 +108,7 @@ class Process:
         self.alive = False
         dead, self._writer = self._writer, Writer(self._chance)
         about = {"writer": dead.id}
+        # Damaged is only what stands behind any word of an end, as in `accepted`.
         closes = [at for at, each in enumerate(self.queue) if each.kind is Kind.CLOSE]
         gone = [each for each in self.queue[max(closes, default=-1) + 1 :] if each.kind is Kind.HTTP][:damaged]
         first = self.queue[0].seq if self.queue else dead.seq

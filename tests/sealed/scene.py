@@ -94,9 +94,11 @@ class Scene:
         return [row for row in self.rows() if row["kind"] == kind]
 
     def take(self, wanted: Callable[[Stored], bool] = lambda row: True) -> Stored:
-        """One of them by chance. It has not been taken before, nor has its neighbour."""
+        """One of them by chance. It has not been taken before, nor has its neighbour, and that before it is there."""
+        stored = {row["idx"] for row in self.rows()}
         around = {index + step for index in self.touched for step in (-1, 0, 1)}
-        row = self.chance.choice([row for row in self.rows() if row["idx"] not in around and wanted(row)])
+        free = [row for row in self.rows() if row["idx"] not in around and row["idx"] - 1 in stored]
+        row = self.chance.choice([row for row in free if wanted(row)])
         self.touched[row["idx"]] = row
         return row
 

@@ -210,6 +210,33 @@ async def test_a_sealer_remembers_what_it_has_signed(log: Log, writer: Writer) -
     await refused(log, SealRefused, "the leaves of the database are not those of its checkpoint of 9", sealer)
 
 
+async def test_a_sealer_may_have_seen_more_than_another_has_signed(log: Log, writer: Writer) -> None:
+    """Leaves that were there when its own signature failed; the other had looked a moment earlier."""
+
+    class Failing:
+        name, key_id, failing = log.keys[0].name, log.keys[0].key_id, False
+
+        def sign(self, text: bytes) -> bytes:
+            if self.failing and b"\n6\n" in text:
+                raise OSError("the token was pulled out")
+            return log.keys[0].sign(text)
+
+    key = Failing()
+    sealer = Sealer(log.url, keys=[key])
+    await log.write([writer.record(BEGINNING) for _ in range(4)])
+    await sealer.seal()
+    await fill(log, writer, 1, 1)
+    newer = "audit_checkpoints WHERE size >= 5"
+    await change(log.url, f"CREATE TABLE kept AS SELECT * FROM {newer}", f"DELETE FROM {newer}")
+    key.failing = True
+    with pytest.raises(OSError, match="the token"):
+        await sealer.seal()
+    key.failing = False
+    await change(log.url, "INSERT INTO audit_checkpoints SELECT * FROM kept WHERE size = 5")
+    assert (await sealer.seal()).size == 6
+    await sound(log.url)
+
+
 async def test_a_sealer_goes_on_from_what_another_has_signed(log: Log, writer: Writer) -> None:
     """What it remembers is the beginning of what it finds; unsigned logs as well."""
     for keys in (log.keys, []):

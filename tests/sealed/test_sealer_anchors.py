@@ -151,6 +151,22 @@ async def test_an_anchor_may_be_behind(log: Log, writer: Writer) -> None:
     assert anchor.kept == [notes[0], notes[3]]
 
 
+async def test_what_is_signed_while_an_anchor_is_asked_is_no_contradiction(log: Log, writer: Writer) -> None:
+    """It is asked first, and the database is read after it: that can only know more."""
+    other = Faulty()
+
+    class Slow(Faulty):
+        async def newest(self, name: str) -> str | None:
+            assert await seal_one(log, writer, other) == []
+            return await other.newest(name)
+
+    await seal_one(log, writer, other)
+    sealer = Sealer(log.url, keys=log.keys, anchors=[Slow()])
+    for _ in range(2):
+        assert (await sealer.seal()).note == other.kept[-1]
+    assert (await sound(log.url)).notes == other.kept
+
+
 async def test_nothing_is_held_open_while_anchors_take_their_time(log: Log, writer: Writer) -> None:
     """No transaction, in which the database could not clean up, and no connection, for which a fork would wait."""
     opened: list[Any] = []

@@ -170,7 +170,7 @@ def made() -> dict[str, str]:
 def shown() -> dict[str, str]:
     """The page's values: each is a block under its name."""
     text = PAGE.read_text(encoding="utf-8")
-    return dict(re.findall(r"^\*\*(.+)\*\*\n\n```\w+\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL))
+    return dict(re.findall(r"^\*\*([^*\n]+)\*\*\n\n```text\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL))
 
 
 @pytest.fixture

@@ -7,18 +7,27 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select
 from sqlalchemy.engine import Engine
 
 from asgi_audit.sqlalchemy import upgrade_database, visit
 from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.sqlalchemy.schema import leaves
 from asgi_audit.sqlalchemy.visit import visiting
 from tests.proxy import proxied
 
 pytestmark = pytest.mark.asyncio
 
-INSERT = "INSERT INTO audit_leaves VALUES (:idx, :id, :hash)"
-LEAVES = [{"idx": index, "id": str(index), "hash": bytes(32)} for index in range(3)]
+LEAVES = [
+    {"idx": index, "record_id": f"01a21000-0000-7000-8000-00000000000{index}", "hash": bytes(32)} for index in range(3)
+]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database of either kind."""
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
 
 
 @contextmanager
@@ -45,7 +54,7 @@ async def test_who_is_cancelled_keeps_no_lock(sqlite_url: str, moment: str) -> N
 
     async def insert() -> None:
         async with visiting(Database(sqlite_url)) as connection:
-            await connection.execute(text(INSERT), LEAVES)
+            await connection.execute(leaves.insert(), LEAVES)
             await connection.commit()
 
     with cancelling(moment), pytest.raises(asyncio.CancelledError) as cancelled:
@@ -63,13 +72,33 @@ async def test_an_error_leaves_the_database_as_it_was(sqlite_url: str) -> None:
 
     async def fail() -> None:
         async with visiting(Database(sqlite_url)) as connection:
-            await connection.execute(text(INSERT), LEAVES)
+            await connection.execute(leaves.insert(), LEAVES)
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail()
     async with visiting(Database(sqlite_url)) as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM audit_leaves")) == 0
+        assert await connection.scalar(select(func.count()).select_from(leaves)) == 0
+
+
+async def test_a_guest_who_does_nothing_can_be_cancelled_too(url: str) -> None:
+    """In the middle of a transaction, which is rolled back."""
+    await upgrade_database(url)
+    inside = asyncio.Event()
+
+    async def stay() -> None:
+        async with visiting(Database(url)) as connection:
+            await connection.execute(leaves.insert(), LEAVES)
+            inside.set()
+            await asyncio.Event().wait()
+
+    staying = asyncio.create_task(stay())
+    await inside.wait()
+    staying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await staying
+    async with visiting(Database(url)) as connection:
+        await connection.execute(leaves.insert(), LEAVES)
 
 
 @pytest.mark.parametrize("error", [None, LookupError])

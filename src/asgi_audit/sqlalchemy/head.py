@@ -93,7 +93,7 @@ class HeadReader:
         try:
             note = Note.parse(kept.note)
             return Checkpoint.parse(note.text), self._signers(note)
-        except (MalformedNote, TypeError, AttributeError) as error:  # what is no text is no note either
+        except MalformedNote as error:
             raise SealRefused(f"the database's checkpoint of {kept.size} records is none: {error}") from None
 
     async def _work_out(self, tree: Tree, kept: Kept) -> Head:
@@ -143,8 +143,6 @@ class HeadReader:
 
 def _peaks(kept: Kept) -> CompactRange:
     try:
-        if isinstance(kept.peaks, bytes):
-            return CompactRange.from_bytes(kept.size, kept.peaks)
-    except ValueError:
-        pass
-    raise SealRefused(f"the peaks of the database's checkpoint of {kept.size} records are none")
+        return CompactRange.from_bytes(kept.size, kept.peaks)
+    except ValueError as error:
+        raise SealRefused(f"the peaks of the database's checkpoint of {kept.size} records are none: {error}") from None

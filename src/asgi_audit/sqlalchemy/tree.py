@@ -20,7 +20,7 @@ _PAGE: Final = 10_000  # leaves that are read at a time
 _NOTE: Final = 2**17  # bytes
 _CORE: Final = 2**20
 
-_SEALED: Final = sa.exists().where(leaves.c.record_id == records.c.id)
+_MINE: Final = leaves.c.record_id == records.c.id
 
 
 class GaveWay(AuditError):  # noqa: N818 - named as what it is
@@ -52,7 +52,7 @@ class Tree:
         self._kept = sa.select(gauge.number(kept.size), gauge.text(kept.note, _NOTE), gauge.text(kept.peaks, _NOTE))
         self._leaves = sa.select(gauge.number(leaves.c.idx), gauge.text(leaves.c.hash, HASH_BYTES))
         # What has no id can't be given a place. The verifier names it.
-        self._unsealed = sa.select(records.c.id).where(~_SEALED, gauge.is_id(records.c.id)).order_by(records.c.id)
+        self._ids = sa.select(records.c.id).where(gauge.is_id(records.c.id)).order_by(records.c.id)
 
     async def newest(self) -> Kept | None:
         """The last checkpoint of the largest tree."""
@@ -106,7 +106,11 @@ class Tree:
 
         In the place of a core that is far too large for one there is None.
         """
-        wanted = (self._unsealed if floor is None else self._unsealed.where(records.c.id >= floor)).limit(limit)
+        if floor is None:
+            wanted = self._ids.where(~sa.exists().where(_MINE)).limit(limit)
+        else:  # both sides have their bound: a planner does not see that the one follows from the other
+            sealed = sa.exists().where(_MINE, leaves.c.record_id >= floor)
+            wanted = self._ids.where(~sealed, records.c.id >= floor).limit(limit)
         core = self._gauge.text(records.c.core, _CORE)
         try:
             return [(row[0], row[1]) for row in await self._ask(wanted.add_columns(core))]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -62,13 +62,12 @@ async def _give_up(connection: AsyncConnection) -> None:
     if held is None or held.closed or held.invalidated:
         return
     driver: Any = held.connection.driver_connection
-    farewell = None
-    if connection.dialect.driver == "aiosqlite":
-        _roll_back(held.connection)
-        farewell = driver.stop()
-    held.invalidate()
-    if farewell is not None:
-        await asyncio.wait({farewell}, timeout=_FAREWELL)
+    if connection.dialect.driver == "asyncpg":
+        driver.terminate()
+    with suppress(SQLAlchemyError, OSError):
+        async with asyncio.timeout(_FAREWELL):
+            await connection.invalidate()
+            await connection.close()
 
 
 def _roll_back(dbapi_connection: Any, *_: object) -> None:

@@ -148,8 +148,9 @@ class Script:
         now = self._passes.pop(0)
         if not self._passes:
             signal.raise_signal(signal.SIGTERM)
-            while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # the next one would end the process
-                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # the next one would end the process
+                    await asyncio.sleep(0)
         if isinstance(now, Exception):
             raise now
         return now
@@ -185,7 +186,7 @@ def test_a_trouble_is_said_when_it_begins_and_when_it_is_over(capsys: pytest.Cap
     [
         (AuditError("refused"), "refused"),
         (ConnectionRefusedError("nobody there"), "sqlite:///audit.db: nobody there"),
-        (RuntimeError("a fault"), "RuntimeError: a fault"),
+        (RuntimeError("a fault\nand more"), "RuntimeError: a fault"),
     ],
 )
 def test_whatever_is_raised_the_next_pass_tries_again(

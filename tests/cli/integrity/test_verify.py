@@ -45,9 +45,12 @@ def test_what_is_as_it_was_passes(sealed: str, key: str, anchor: str, capsys: py
 
 
 def test_a_key_may_be_given_as_text(sealed_file: str, key: str, anchor: str) -> None:
-    """As it stands in the file, so that it can come from a web page."""
+    """As it stands in the file, so that it can come from a web page; a file may have any name."""
     text = str(SigningKey.load(key).verifier)
     assert main(["verify", sealed_file, "--anchor", anchor, "--key", text]) == 0
+    file = Path(anchor).with_name("ours+theirs.pub")
+    file.write_text(text)
+    assert main(["verify", sealed_file, "--anchor", anchor, "--key", str(file)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def _of_a_writer(scene: Scene) -> list[Stored]:
 
 def tail(style: str, scene: Scene) -> list[Named]:
     """Whatever comes after a point is cut off, and its checkpoints with it; the newest of what is left is made anew."""
-    cut, _ = stretch(scene)
+    cut = scene.take(lambda row: row["idx"] < scene.size - 1)["idx"]
     scene.delete(cut, scene.size)
     if style == "records":
         return [Named("removed", index=cut)]

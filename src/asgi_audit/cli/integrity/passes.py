@@ -70,7 +70,7 @@ class Passes:
         except AuditError as error:
             self._remember(str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the next pass tries again
-            self._remember(f"{type(error).__name__}: {error}")
+            self._remember(f"{type(error).__name__}: {error}".partition("\n")[0])
         else:
             if sealed.records or sealed.gave_way != self._gave_way or (self._trouble and not sealed.troubles):
                 report(sealed)
