@@ -1,7 +1,8 @@
 """What sealing and verifying cost, beside storing: records a second, memory, and bytes on disk.
 
 `python -m benchmarks.sealing [URL] [--records N]`; without a URL on SQLite, in a temporary directory. Records are
-stored and sealed in turns, so that the rates of both are of one run; verifying then reads all of them.
+stored and sealed in turns, so that the rates of both are of one run; verifying then reads all of them. Their ids are
+those of an application that makes twenty records a second, up to now.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from asgi_audit.record import VERSION, Actor, Kind, Outcome, Record, Request, Re
 from asgi_audit.signing import SigningKey
 from asgi_audit.sqlalchemy import DatabaseEvidence, Sealer, SQLAlchemySink
 from asgi_audit.sqlalchemy.database import Database
+from asgi_audit.store import first_id
 from asgi_audit.verification import Verifier
 from benchmarks.table import table
 
 _BATCH: Final = 1000
 _ROUND: Final = 20_000  # records that are stored, then sealed
+_SPACING: Final = 50_000  # microseconds between two records
 _TABLES: Final = ("audit_records", "audit_leaves", "audit_checkpoints")
 
 
@@ -44,12 +47,12 @@ class _Stopwatch:
         self.seconds += time.perf_counter() - self._began
 
 
-def _records(ids: IdSource, writer: str, first: int, count: int) -> list[Record]:
+def _records(ids: IdSource, writer: str, began: int, first: int, count: int) -> list[Record]:
     now = datetime.now(UTC)
     return [
         Record(
             v=VERSION,
-            id=ids.new_id(),
+            id=first_id(began + seq * _SPACING),
             kind=Kind.HTTP,
             time=now,
             action="POST /orders/{id}",
@@ -75,10 +78,11 @@ async def _measure(url: str, home: Path, count: int) -> None:
     storing, sealing, idle, verifying = (_Stopwatch() for _ in range(4))
     sealer = Sealer(url, keys=[key], anchors=[anchor])
     sink, ids, writer = SQLAlchemySink(url), IdSource(), os.urandom(16).hex()
+    began = time.time_ns() // 1000 - count * _SPACING
     await sink.open()
     for first in range(0, count, _ROUND):
         batches = [
-            _records(ids, writer, at, min(_BATCH, count - at))
+            _records(ids, writer, began, at, min(_BATCH, count - at))
             for at in range(first, min(first + _ROUND, count), _BATCH)
         ]
         with storing:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import group_commit, in_process
+from benchmarks import group_commit, in_process, sealing
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,3 +59,15 @@ def test_what_instructions_are_counted_of_serves_and_delivers_nothing(tmp_path: 
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     (segment,) = tmp_path.glob("journal/*/*.seg")
     assert segment.read_bytes().count(b'"POST"') >= 6
+
+
+def test_sealing_and_verifying_are_measured_beside_storing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each kind of work and each table has a row of numbers, and what was stored is sealed and verified."""
+    monkeypatch.chdir(tmp_path)
+    output = run(monkeypatch, capsys, sealing.main, "--records", "1500")
+    found = rows(output)
+    assert "PASS: 1500 records" in output
+    assert {"store", "seal", "verify", "audit_records", "audit_leaves", "audit_checkpoints"} <= set(found)
+    assert all(are_numbers(cells) for name, cells in found.items() if name not in {"work", "on disk"})

@@ -11,11 +11,11 @@ from asgi_audit.integrity.note import Note
 
 @dataclass
 class Taken:
-    """A checkpoint; it stands as long as the database goes on from it."""
+    """A checkpoint, and the ids of the records in its tree, once somebody has said so."""
 
     size: int
     signed: bool
-    stands: bool = True
+    ids: list[str] | None = None
 
 
 class FailingAnchor:

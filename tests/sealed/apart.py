@@ -1,4 +1,4 @@
-"""A verifier in a process of its own, for evidence that may be after its memory or its time."""
+"""A verifier in a process of its own, for evidence that may be after its memory or its time; a proof is one, too."""
 
 import asyncio
 import os
@@ -15,19 +15,21 @@ import msgspec
 from asgi_audit.anchors import FileAnchor
 from asgi_audit.errors import AuditError
 from asgi_audit.integrity.mac import MacKey
+from asgi_audit.integrity.proof import Proof
 from asgi_audit.integrity.report import Report
 from asgi_audit.signing import VerifierKey
 from asgi_audit.sqlalchemy.evidence import DatabaseEvidence
 from asgi_audit.verification import Bundle, Verifier
 from tests.sealed.log import Log
 
+PROOF: Final = ".proof"
 MOST_SECONDS: Final = 60
 MOST_MEBIBYTES: Final = 200
 _ROOT: Final = Path(__file__).parents[2]
 
 
 class Task(msgspec.Struct):
-    """What to verify, a database's URL or a bundle's path, and what is known from elsewhere."""
+    """What to verify, a database's URL or the path of a bundle or a proof, and what is known from elsewhere."""
 
     source: str
     anchor: str | None
@@ -45,7 +47,7 @@ class Answer(msgspec.Struct):
 
 
 def verify_apart(log: Log, source: str | None = None, *, secret: bytes | None = None) -> Answer:
-    """What a verifier says of the log's database, or of a bundle, within the limits."""
+    """What a verifier says of the log's database, or of a file, within the limits; of a proof that holds, nothing."""
     task = Task(
         source or log.url,
         str(log.anchor) if log.anchor.exists() else None,
@@ -76,9 +78,13 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
 
 
-async def _verify(task: Task) -> Report:
+async def _verify(task: Task) -> Report | None:
+    keys = [VerifierKey.parse(key) for key in task.keys]
+    if task.source.endswith(PROOF):
+        Proof.parse(Path(task.source).read_bytes()).check(keys)
+        return None
     verifier = Verifier(
-        keys=[VerifierKey.parse(key) for key in task.keys],
+        keys=keys,
         anchors=[] if task.anchor is None else [FileAnchor(task.anchor)],
         mac=None if task.secret is None else MacKey(bytes.fromhex(task.secret)),
     )

@@ -21,6 +21,7 @@ class Held:
     def __init__(self, name: str, things: list[Stored | Leaf | Row | TooLarge]) -> None:
         self.name = name
         self.size = len(things)
+        self.live = True
         self._things = things
 
     @classmethod

@@ -43,6 +43,10 @@ class Ledger:
         """Records that were purged and have not come again."""
         return [record for id_, record in self.purged.items() if id_ not in self.rows]
 
+    def continues(self, taken: Taken) -> bool:
+        """Whether the tree has grown from that of a checkpoint; after a restart it may not, or come to it again."""
+        return taken.ids == self.leaves[: taken.size]
+
     def store(self, records: Iterable[Record]) -> None:
         """What is there stays as it is."""
         for record in records:
@@ -84,7 +88,7 @@ class Ledger:
 
     def agree(self, report: Report, anchor: Sequence[Taken], *, keyed: bool) -> None:
         """Hold a report against all this."""
-        taken = [each.size for each in anchor if each.stands and (each.signed or not keyed)]
+        taken = [each.size for each in anchor if self.continues(each) and (each.signed or not keyed)]
         anchored = max(taken, default=None)
         lost = sum(map(self._lost, self.rows.values()))
         verdict = Verdict.DECLARED_LOSS if lost else Verdict.PASS

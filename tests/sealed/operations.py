@@ -113,7 +113,7 @@ class Operations(Log):
     async def purge_before(self, before: datetime) -> None:
         """Purge what the anchor vouches for, if it knows this tree."""
         newest = self.keeper.taken[-1] if self.keeper.taken else None
-        if newest is None or not newest.stands:
+        if newest is None or not self.ledger.continues(newest):
             with pytest.raises(NotAnchored):
                 await self.purge(before)
         else:
@@ -139,13 +139,10 @@ class Operations(Log):
         shutil.copy(backup.path, self._file)
         self.ledger = backup.ledger.copy()
         known, size = self.keeper.taken[-1].size if self.keeper.taken else 0, len(self.ledger.leaves)
-        for each in self.keeper.taken:
-            each.stands = each.stands and each.size <= size
         done = await self.sealer().restart("restored from a backup")
         await self._read_own()
         await self._sealed(done)
-        said = [each.data or {} for each in self.ledger.rows.values() if each.kind is Kind.LOSS]
-        restarts = [(each["restart"]["size"], each["records"]) for each in said if "restart" in each]
+        restarts = [(each["restart"]["size"], each["records"]) for each in self._losses() if "restart" in each]
         assert (size, max(0, known - size)) in restarts
 
     async def age(self, by: timedelta) -> None:
@@ -178,8 +175,13 @@ class Operations(Log):
         return report
 
     async def check_by_others(self) -> None:
-        """Who lacks the keys, the anchor or the secret has nothing to say either."""
-        self.ledger.agree(await self.verify(keyed=False), self.keeper.taken, keyed=False)
+        """Who lacks the keys, the anchor or the secret has nothing to say either.
+
+        Without the keys there must be an anchor that has heard of each new beginning.
+        """
+        begun = {each["restart"]["to"] for each in self._losses() if "restart" in each}
+        if begun <= {note.partition("\n")[0] for note in self.keeper.read()}:
+            self.ledger.agree(await self.verify(keyed=False), self.keeper.taken, keyed=False)
         self.ledger.agree(await self.verify(anchored=False), [], keyed=bool(self.pinned))
         self.ledger.agree(await self.verify(maced=False), self.keeper.taken, keyed=bool(self.pinned))
 
@@ -189,6 +191,10 @@ class Operations(Log):
         assert path is not None
         return path
 
+    def _losses(self) -> list[dict[str, Any]]:
+        """What the loss records say."""
+        return [each.data or {} for each in self.ledger.rows.values() if each.kind is Kind.LOSS]
+
     async def _sealed(self, done: Sealed) -> None:
         """A pass is over."""
         self.ledger.signed = done.size
@@ -196,6 +202,8 @@ class Operations(Log):
         if done.note is not None and Note.parse(done.note).signatures:
             self.pinned = self._everybody
         await self._read_leaves()
+        for each in self.keeper.taken:
+            each.ids = each.ids or self.ledger.leaves[: each.size]
 
     async def _read_leaves(self) -> None:
         async with visiting(Database(self.url)) as connection:

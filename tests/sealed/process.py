@@ -22,6 +22,7 @@ class Process:
     def __init__(self, chance: random.Random, sink: str, tick: Callable[[], datetime]) -> None:
         self.queue: list[Record] = []
         self.alive = True
+        self.recovered = False  # by whoever has found its journal
         self.clock = timedelta()  # by how much it is ahead
         self._chance = chance
         self._sink = sink
@@ -105,7 +106,7 @@ class Process:
 
     def die(self, *, interrupted: int, damaged: int, entries: int) -> None:
         """Whoever finds the journal of the dead adds what is to be said of it, as a writer of its own."""
-        self.alive = False
+        self.alive, self.recovered = False, True
         dead, self._writer = self._writer, Writer(self._chance)
         about = {"writer": dead.id}
         # Damaged is only what stands behind any word of an end, as in `accepted`.

@@ -76,7 +76,7 @@ class Honest(RuleBasedStateMachine):
 
     def of(self, which: int, *, alive: bool = False) -> Process:
         """One of the processes."""
-        pool = [each for each in self.processes if each.alive or not alive]
+        pool = self.living() if alive else self.processes
         return pool[which % len(pool)]
 
     def living(self) -> list[Process]:
@@ -145,8 +145,10 @@ class Honest(RuleBasedStateMachine):
     @precondition(lambda self: self.processes)
     @rule(which=WHICH, interrupted=st.integers(0, 2), damaged=st.integers(0, 2), entries=st.integers(0, 1))
     def die(self, which: int, interrupted: int, damaged: int, entries: int) -> None:
-        self.of(which).die(interrupted=interrupted, damaged=damaged, entries=entries)
-        self.forget()
+        process = self.of(which)
+        if not process.recovered:
+            process.die(interrupted=interrupted, damaged=damaged, entries=entries)
+            self.forget()
 
     @precondition(lambda self: self.log.unfinished)
     @rule(which=st.integers(0, 3), anchor=st.sampled_from(["there", "there", "full", "away"]))

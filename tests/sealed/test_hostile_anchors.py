@@ -37,12 +37,7 @@ def unsigned(number: int, origin: str = ORIGIN) -> str:
 
 NONSENSE: dict[str, bytes] = {
     "nothing": b"",
-    "bytes": random.Random(1).randbytes(3 * MIB),
-    "a line of 30 MiB": b'{"checkpoint":"' + bytes(30 * MIB),
-    "a line of 30 MiB, all of it a text": b'{"checkpoint":"' + b"x" * 30 * MIB + b'"}',
     "lists in each other": b'{"checkpoint":' + b"[" * 10**5 + b"\n",
-    "many lists": (b'{"checkpoint":[' + b"[]," * 300_000 + b"[]]}\n") * 20,
-    "many braces": b"{" * 900_000 + b'{"checkpoint":\n',
     "many beginnings": b'{"checkpoint":' * 70_000 + b"\n",
     "numbers": b'{"checkpoint":7}\n{"checkpoint":' + b"9" * 5000 + b'}\n{"checkpoint":NaN}\n',
     "half of a surrogate pair": b'{"checkpoint":"\\ud800"}\n',
@@ -53,24 +48,33 @@ NONSENSE: dict[str, bytes] = {
         f"{line_of(f'{ORIGIN}{chr(10)}{size}{chr(10)}AAAA')}\n" for size in ["-1", "1e9", 10**400]
     ).encode(),
 }
+LARGE: dict[str, bytes] = {
+    "bytes": random.Random(1).randbytes(30 * MIB),
+    "a line that does not end": b'{"checkpoint":"' + bytes(30 * MIB),
+    "a line of one text": b'{"checkpoint":"' + b"x" * 30 * MIB + b'"}',
+    "many lists": (b'{"checkpoint":[' + b"[]," * 300_000 + b"[]]}\n") * 3,
+    "many braces": b"{" * 900_000 + b'{"checkpoint":\n',
+}
 
 
 @pytest.mark.parametrize("content", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_no_anchor(scene: Scene, content: bytes) -> None:
-    """What is no checkpoint is passed over, and there is no verdict without one."""
+    """There is no verdict without a checkpoint; those before the nonsense and behind it count."""
+    honest = scene.log.anchor.read_bytes()
     scene.log.anchor.write_bytes(content)
-    assert hear(scene).verdict is Verdict.UNANCHORED
+    assert scene.verify("anchor", "keys").verdict is Verdict.UNANCHORED
+    scene.log.anchor.write_bytes(honest + content + b"\n" + honest)
+    assert scene.verify("anchor", "keys").anchored == scene.size
 
 
-@pytest.mark.parametrize("content", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_hides_nothing(scene: Scene, content: bytes) -> None:
-    """The checkpoints before it and behind it count."""
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
+def test_much_nonsense_hides_nothing(scene: Scene, content: bytes) -> None:
+    """Nor does it if it is large."""
     honest = scene.log.anchor.read_bytes()
     scene.log.anchor.write_bytes(honest + content + b"\n" + honest)
-    assert hear(scene).anchored == scene.size
     scene.hand.run("UPDATE audit_leaves SET hash = zeroblob(32) WHERE idx = 70")
     scene.leave()
-    assert "anchor" in hear(scene).finding_counts
+    assert {"anchor", "core"} <= set(hear(scene).finding_counts)
 
 
 def test_a_forged_checkpoint_is_a_finding(scene: Scene) -> None:

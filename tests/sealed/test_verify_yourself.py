@@ -29,7 +29,7 @@ from asgi_audit.sqlalchemy.rows import build
 from asgi_audit.store import first_id
 from asgi_audit.verification import Bundle, Verifier, write_bundle
 from asgi_audit.verification.evidence import Leaf, Row, Stored, TooLarge
-from tests.sealed.test_independent import example
+from tests.sealed.independent import example
 
 PAGE = Path(__file__).parents[2] / "docs" / "verify-yourself.md"
 NAME: Final = "audit.example.com/shop"

@@ -60,6 +60,7 @@ class Heads:
         self._expected: Iterator[tuple[Any, ...]] = iter(())
         self._next: tuple[Any, ...] | None = None
         self.time: int | None = None  # when the leaves at hand were signed
+        self.later: int | None = None  # how many records anchors know, if the log may be older than they
 
     def stored(self, stored: Stored) -> None:
         """Take one of the database's, the smallest tree first."""
@@ -137,8 +138,8 @@ class Heads:
             rows = ((after, each, size, index) for each in before if isinstance(each, str) and each != after)
             self._scratch.add_all("restarts", rows, 4)
 
-    def finish(self, size: int, newest: Sequence[str]) -> tuple[int | None, int]:
-        """Say what the tree contradicts. `newest` is what the anchors know by now.
+    def finish(self, size: int, newest: Sequence[str], *, older: bool) -> tuple[int | None, int]:
+        """Say what the tree contradicts. `newest` is what the anchors know by now, of which a log may be `older`.
 
         Returns how many records are anchored, None for none, and how many are signed.
         """
@@ -146,7 +147,10 @@ class Heads:
             self._confirm(note)
         self._scratch.run(_EXCUSES)
         for expected in self._scratch.ask(f"{_ALL} WHERE NOT {_GOOD} AND NOT {_EXCUSED} ORDER BY size"):
-            self._contradicted(expected, size)
+            if older and expected[4] and expected[0] > size:
+                self.later = expected[0]
+            else:
+                self._contradicted(expected, size)
         for expected in self._scratch.ask(_LACKING):
             what = f"{expected[3]} has a checkpoint of {expected[0]} records that the database lacks"
             self._findings.add("checkpoint", what, index=expected[0])

@@ -29,7 +29,8 @@ class Verifier:
     """What is known from elsewhere: public keys, anchors, the secret of the MACs; `log` names one log of several.
 
     With a secret every record must have its MAC, but for those sealed before index `mac_from`. `progress` is called
-    with how many rows are done, of about how many.
+    with how many rows are done, of about how many. What is verified may be `older` than what the anchors know; else it
+    must have all of it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Verifier:
         mac: MacKey | None = None,
         mac_from: int = 0,
         log: str | None = None,
+        older: bool = False,
         progress: Progress = unseen,
     ) -> None:
         self._keys = tuple(keys)
@@ -47,6 +49,7 @@ class Verifier:
         self._mac = mac
         self._mac_from = mac_from
         self._log = log
+        self.older = older
         self._progress = progress
 
     async def verify(self, evidence: AbstractAsyncContextManager[Evidence]) -> Report:
@@ -129,7 +132,9 @@ class _Run:
             self._broken = True
             self._findings.add("table", str(error))
         self._authority.finish(whole=not self._broken)
-        anchored, signed = self._heads.finish(self._tree.size, await self._verifier.newest(log))
+        anchored, signed = self._heads.finish(
+            self._tree.size, await self._verifier.newest(log), older=self._verifier.older
+        )
         return self._conclude(log, anchored, signed)
 
     async def _prepare(self) -> None:
@@ -217,6 +222,11 @@ class _Run:
         self._verifier.advanced(self._done, self._done)
         if not self._verifier.signed:
             self.notes.append("signatures were not checked: no public key was given")
+        if self._heads.later is not None:
+            self.notes.append(
+                f"the anchors know {self._heads.later} records, this ends with {self._tree.size}: "
+                "it is older than they, or its end was cut off"
+            )
         behind = self._tree.size - (anchored or 0)
         if anchored is not None and behind:
             self.notes.append(f"the newest {behind} sealed records are not anchored yet")

@@ -214,3 +214,25 @@ def test_a_verdict_that_cannot_be_said_is_none(
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(["verify", sealed_file, "--anchor", anchor]) == 4
     assert capsys.readouterr().err.endswith("OSError: [Errno 28] No space left on device\n")
+
+
+def test_a_file_may_be_older_than_the_anchors(
+    sealed_file: str, key: str, anchor: str, store: Store, seal: Seal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What anchors know beyond its end is a finding, until its reader says that it is older; then it is a note."""
+    bundle = str(Path(anchor).with_name("log.jsonl"))
+    main(["export", sealed_file, "--out", bundle])
+    store(f"sqlite:///{sealed_file}", [a_record()])
+    seal(f"sqlite:///{sealed_file}")
+    command = ["verify", "--offline", bundle, "--anchor", anchor, "--public-key", f"{key}.pub"]
+    capsys.readouterr()
+    assert main(command) == 1
+    out, error = capsys.readouterr()
+    assert "has a checkpoint of 5 records, and there are only 4" in out
+    assert error == "If the file is only older than the anchors: --older\n"
+    assert main([*command, "--older"]) == 0
+    out, error = capsys.readouterr()
+    assert "the anchors know 5 records, this ends with 4: it is older than they, or its end was cut off" in out
+    assert error == ""
+    assert main(["verify", sealed_file, "--older", "--anchor", anchor]) == 4
+    assert capsys.readouterr().err == "asgi-audit: --older is for a file: give --offline\n"

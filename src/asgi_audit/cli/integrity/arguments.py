@@ -53,6 +53,7 @@ def _seal(parser: argparse.ArgumentParser, database: Options) -> None:
 def _verify(parser: argparse.ArgumentParser, database: Options) -> None:
     database(parser)
     parser.add_argument("--offline", metavar="BUNDLE", help="verify a file made by export, without a database")
+    parser.add_argument("--older", action="store_true", help="the file may end before what the anchors know by now")
     _anchors(parser, "where checkpoints were published: a file, or a URL (GET)")
     _public_keys(parser)
     parser.add_argument("--mac", metavar="FILE", help=f"{_MAC}: every record must have one")

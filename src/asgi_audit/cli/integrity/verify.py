@@ -23,6 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify, and say what was found."""
     if arguments.offline is not None and arguments.url is not None:
         raise CommandFailed("give a database or --offline, not both", Exit.NOT_RUN)
+    if arguments.older and arguments.offline is None:
+        raise CommandFailed("--older is for a file: give --offline", Exit.NOT_RUN)
     progress = ProgressBar("verifying")
     verifier = Verifier(
         keys=public_keys(arguments.public_key),
@@ -30,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         mac=mac_key(arguments),
         mac_from=mac_from(arguments),
         log=arguments.log,
+        older=arguments.older,
         progress=progress,
     )
     try:
@@ -40,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         print_report(report, standard_output())
+    if arguments.offline is not None and not arguments.older and "anchor" in report.finding_counts:
+        print("If the file is only older than the anchors: --older", file=sys.stderr)
     return _CODES[report.verdict]
 
 

@@ -1,0 +1,262 @@
+"""A bundle against the verifier: a file that somebody has sent us."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asgi_audit.anchors import FileAnchor
+from asgi_audit.errors import AuditError, ConfigurationError
+from asgi_audit.integrity.report import Report, Verdict
+from asgi_audit.sqlalchemy.evidence import DatabaseEvidence
+from asgi_audit.verification import Bundle, Verifier, write_bundle
+from tests.sealed.apart import MOST_SECONDS, verify_apart
+from tests.sealed.log import Log, build
+
+MIB = 2**20
+Line = dict[str, Any]
+
+
+class Sent:
+    """A bundle of an honest log, and who could verify it."""
+
+    def __init__(self, home: Path) -> None:
+        self.log = Log(f"sqlite:///{home}/audit.db", home, mac=bytes(32))
+        self.file = home / "bundle.jsonl"
+        asyncio.run(self._export())
+        self.content = self.file.read_bytes()
+        self.lines: list[Line] = [json.loads(line) for line in self.content.splitlines()]
+        self.verifier = Verifier(keys=self.log.pinned, anchors=[FileAnchor(self.log.anchor)], mac=self.log.mac)
+
+    async def _export(self) -> None:
+        await build(self.log, random.Random(1), 100)
+        with self.file.open("wb") as file:
+            async with DatabaseEvidence(self.log.url) as evidence:
+                await write_bundle(evidence, file)
+
+    def verify(self, content: bytes) -> Report:
+        """What is said of it if it has that content."""
+        self.file.write_bytes(content)
+        report = asyncio.run(self.verifier.verify(Bundle(self.file)))
+        msgspec.json.encode(report)
+        return report
+
+    def apart(self, content: bytes) -> Report | str:
+        """The same within the limits; what was raised, if it was."""
+        self.file.write_bytes(content)
+        answer = verify_apart(self.log, str(self.file))
+        assert answer.seconds < MOST_SECONDS
+        return answer.report or answer.error or ""
+
+    def of_kind(self, key: str) -> int:
+        """The number of a line in the middle of those that have the key."""
+        found = [
+            number for number, line in enumerate(self.lines) if key in line and (key == "idx" or "idx" not in line)
+        ]
+        return found[len(found) // 2]
+
+    def but(self, number: int, line: bytes) -> bytes:
+        """The content with another line there."""
+        lines = self.content.splitlines(keepends=True)
+        return b"".join([*lines[:number], line + b"\n", *lines[number + 1 :]])
+
+    def with_value(self, keys: tuple[str, ...], value: bytes) -> bytes:
+        """The content with that JSON in the place of a value, of a leaf in the middle, or of a checkpoint."""
+        number = self.of_kind("checkpoint" if keys[0] in {"checkpoint", "size", "signers", "peaks"} else "idx")
+        line = json.loads(json.dumps(self.lines[number]))
+        holder = line
+        for key in keys[:-1]:
+            holder = holder[key]
+        holder[keys[-1]] = "THERE"
+        return self.but(number, json.dumps(line).encode().replace(b'"THERE"', value))
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
+    """One for all tests."""
+    return Sent(tmp_path_factory.mktemp("bundles"))
+
+
+def test_an_honest_one(sent: Sent) -> None:
+    """It comes to the same as the database."""
+    report = sent.verify(sent.content)
+    assert report == asyncio.run(sent.log.verify())
+    assert report.verdict is Verdict.DECLARED_LOSS
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.7, 0.999])
+def test_one_that_is_cut_off(sent: Sent, share: float) -> None:
+    """Also between two lines, and also if only the last one is missing."""
+    for content in (
+        sent.content[: int(len(sent.content) * share)],
+        b"".join(sent.content.splitlines(keepends=True)[: int(len(sent.lines) * share)]),
+    ):
+        report = sent.apart(content) if not content else hear(sent, content)
+        assert (
+            isinstance(report, str) or "cut off" in report.findings[0].what or "not one of" in report.findings[0].what
+        )
+
+
+def hear(sent: Sent, content: bytes) -> Report | str:
+    """A report of tampering, or what was raised."""
+    try:
+        report = sent.verify(content)
+    except AuditError as error:
+        return f"{type(error).__name__}: {error}"
+    assert report.verdict is Verdict.TAMPERED
+    return report
+
+
+LINES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "without its end": lambda lines: lines[:-1],
+    "with another end": lambda lines: [*lines[:-1], b'{"end":7}'],
+    "with an end that is no number": lambda lines: [*lines[:-1], b'{"end":"' + str(len(lines) - 1).encode() + b'"}'],
+    "with something behind its end": lambda lines: [*lines, b"{}"],
+    "with an end in the middle": lambda lines: [*lines[:50], b'{"end":50}', *lines[50:]],
+    "with a line too many": lambda lines: [*lines[:50], lines[49], *lines[50:]],
+    "with a line twice": lambda lines: [*lines[:50], lines[49], *lines[50:-1], ends(lines, 1)],
+    "without a line": lambda lines: [*lines[:50], *lines[51:-1], ends(lines, -1)],
+    "in another order": lambda lines: [*lines[:50], lines[51], lines[50], *lines[52:]],
+    "with an empty line": lambda lines: [*lines[:50], b"", *lines[50:]],
+    "with a list": lambda lines: [*lines[:50], b"[]", *lines[51:]],
+    "with a number that is none": lambda lines: [*lines[:50], b'{"idx":NaN}', *lines[51:]],
+    "with lists in each other": lambda lines: [*lines[:50], b'{"x":' + b"[" * 10**5, *lines[51:]],
+    "with lists in each other that end": lambda lines: [*lines[:50], b'{"x":' + b"[" * 10**5 + b"]" * 10**5 + b"}"],
+    "of another encoding": lambda lines: [b"\xff\xfe" + line.decode().encode("utf-16-le") for line in lines],
+    "without its head": lambda lines: lines[1:],
+}
+
+
+def ends(lines: list[bytes], more: int) -> bytes:
+    """The end of so many lines more."""
+    return json.dumps({"end": len(lines) - 1 + more}).encode()
+
+
+@pytest.mark.parametrize("change", LINES.values(), ids=LINES)
+def test_other_lines(sent: Sent, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Lines are missing, or too many, or none."""
+    content = b"\n".join(change(sent.content.splitlines())) + b"\n"
+    hear(sent, content)
+
+
+HEADS: list[Any] = [7, None, {}, {"format": 7}, {"format": "asgi-audit/2 bundle"}, {"name": 7}, {"name": "x" * 2000}]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_another_head(sent: Sent, head: Any) -> None:
+    """It is no bundle of ours."""
+    line = {**sent.lines[0], **head} if isinstance(head, dict) and head else head
+    with pytest.raises(AuditError):
+        sent.verify(sent.but(0, json.dumps(line).encode()))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """Or one that can't be read."""
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(ConfigurationError):
+            asyncio.run(Verifier().verify(Bundle(path)))
+
+
+PLACES = [
+    *(("checkpoint",), ("size",), ("signers",), ("peaks",), ("idx",), ("record_id",), ("hash",), ("row",)),
+    *(
+        ("row", name)
+        for name in ("id", "time", "seq", "writer", "kind", "core", "detail", "actor", "actor_salt", "tenant")
+    ),
+]
+STRANGE = [
+    b"NaN",
+    b"1e999",
+    b"9" * 400,
+    b"-1",
+    b"true",
+    b"[]",
+    b'{"a":7}',
+    rb'"\ud800"',
+    rb'"\udcff"',
+    rb'"\u0000"',
+    b'""',
+]
+
+
+@pytest.mark.parametrize("keys", PLACES, ids="-".join)
+def test_strange_values(sent: Sent, keys: tuple[str, ...]) -> None:
+    """Wherever they stand, they are found, or the line is none."""
+    for value in STRANGE:
+        hear(sent, sent.with_value(keys, value))
+
+
+LARGE: dict[str, tuple[tuple[str, ...], bytes]] = {
+    "a line of 100 MB": (("record_id",), b'"' + b"x" * 10**8 + b'"'),
+    "a text of 20 MiB": (("row", "core"), b'"' + b"x" * 20 * MIB + b'"'),
+    "a text of 20 MiB of four bytes a character": (("row", "core"), b'"' + "\U0001f600".encode() * 5 * MIB + b'"'),
+    "a text of 24 MiB, escaped": (("row", "core"), b'"' + rb"\ud83d\ude00" * 2 * MIB + b'"'),
+    "a name of 20 MiB": (("record_id",), b'"' + b"x" * 20 * MIB + b'"'),
+    "a hash of 20 MiB": (("hash",), b'"' + b"f" * 20 * MIB + b'"'),
+    "peaks of 20 MiB": (("peaks",), b'"' + b"f" * 20 * MIB + b'"'),
+    "a note of 20 MiB": (("checkpoint",), b'"' + b"f" * 20 * MIB + b'"'),
+    "many lists": (("row", "x"), b"[" + b"[]," * 8 * MIB + b"0]"),
+    "many lists in a column": (("row", "core"), b"[" + b"[]," * 8 * MIB + b"0]"),
+    "many members": (("row", "x"), b"{" + b"".join(b'"%07d":0,' % number for number in range(10**6)) + b'"x":0}'),
+    "many texts": (("hash",), b"[" + b'"ab",' * 5 * MIB + b"0]"),
+}
+
+
+@pytest.mark.parametrize(("keys", "value"), LARGE.values(), ids=LARGE)
+def test_large_values(sent: Sent, keys: tuple[str, ...], value: bytes) -> None:
+    """No more of them is kept than what could be ours."""
+    answer = sent.apart(sent.with_value(keys, value))
+    if keys != ("row", "x"):  # what has no name is not looked at
+        assert isinstance(answer, str) or answer.verdict is Verdict.TAMPERED
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_anything(sent: Sent, data: st.DataObject) -> None:
+    """Whatever JSON stands wherever in the lines of a bundle, there is a report, or an error of ours."""
+    lines = list(sent.lines)
+    for _ in range(data.draw(st.integers(1, 4))):
+        number = data.draw(st.integers(0, len(lines) - 1))
+        line = dict(lines[number])
+        name = data.draw(st.sampled_from([*line, "row", "end", "checkpoint"]))
+        if name == "row" and isinstance(line.get("row"), dict):
+            column = data.draw(st.sampled_from([*line["row"], "too_large"]))
+            line["row"] = line["row"] | {column: data.draw(JSON)}
+        else:
+            line[name] = data.draw(JSON)
+        lines[number] = line
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    sent.file.write_text(text)
+    try:
+        report = asyncio.run(sent.verifier.verify(Bundle(sent.file)))
+    except AuditError:
+        return
+    msgspec.json.encode(report)
+
+
+@given(data=st.data())
+def test_any_bytes(sent: Sent, data: st.DataObject) -> None:
+    """The same if some of its bytes are others."""
+    content = bytearray(sent.content)
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    sent.file.write_bytes(content)
+    try:
+        report = asyncio.run(sent.verifier.verify(Bundle(sent.file)))
+    except AuditError:
+        return
+    msgspec.json.encode(report)
