@@ -4,7 +4,7 @@ import asyncio
 import random
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from asgi_audit.errors import AuditError
 from asgi_audit.integrity.report import Verdict
 from asgi_audit.sqlalchemy import hardening
 from asgi_audit.sqlalchemy.database import Database
 from asgi_audit.sqlalchemy.hardening import NoAnswer
+from asgi_audit.sqlalchemy.proving import prove
 from asgi_audit.sqlalchemy.rows import build
 from asgi_audit.sqlalchemy.schema import COLUMNS
 from tests.postgres import execute
@@ -48,7 +50,7 @@ def run(log: Log, *statements: str) -> None:
 
 def forge(log: Log, core: str, id_: str = "hex(randomblob(16))", count: int = 1) -> None:
     """Insert rows with this core."""
-    columns = "time, parent, writer, kind, action"
+    columns = "time, parent, writer, kind, action, target, target_salt"
     run(
         log,
         f"INSERT INTO audit_records (id, seq, core, {columns}) WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n"
@@ -81,6 +83,25 @@ def test_a_row_with_any_core_is_sealed_and_named(sqlite_log: Log, core: str) -> 
     assert {each.index for each in report.findings} == {10}
     assert "malformed" in report.finding_counts
     assert (report.sealed, report.unsealed, report.anchored) == (12, 0, 12)
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_a_row_with_any_core_is_neither_proved_nor_erased_nor_purged(sqlite_log: Log, core: str) -> None:
+    """It stays as it is, for it is evidence."""
+    id_ = 32 * "0"
+    forge(sqlite_log, core, f"'{id_}'")
+    asyncio.run(sqlite_log.seal())
+    before = Path(sqlite_log.url.removeprefix("sqlite:///")).stat().st_size
+    for turn in (
+        lambda: prove(sqlite_log.url, id_),
+        lambda: sqlite_log.erase([id_], "target"),
+        lambda: sqlite_log.purge(NOW + timedelta(hours=1)),
+    ):
+        with pytest.raises((AuditError, SQLAlchemyError)):
+            asyncio.run(turn())
+    report = asyncio.run(sqlite_log.verify())
+    assert (report.sealed, report.unsealed, report.purged) == (11, 0, 0)
+    assert Path(sqlite_log.url.removeprefix("sqlite:///")).stat().st_size == before
 
 
 IDS = {

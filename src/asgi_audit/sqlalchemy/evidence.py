@@ -85,6 +85,11 @@ class DatabaseEvidence:
         if dialect == "postgresql":  # whoever may see a part only must not take it for the whole
             await connection.exec_driver_sql("SET LOCAL row_security = off")
         self._gauge = Gauge(dialect)
+        if self._odd is None:
+            try:
+                self.size = await self._estimate()
+            except Unreadable as error:  # which is a finding, and said in its turn
+                self._odd = str(error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -95,7 +100,6 @@ class DatabaseEvidence:
         """As `Evidence` has it."""
         if self._odd is not None:
             raise Unreadable(self._odd)
-        self.size = await self._estimate()
         gauge, kept = self._gauge, checkpoints.c
         key = gauge.number(kept.size), gauge.text(kept.signers, _NAMES)
         columns = sa.select(*key, gauge.text(kept.note, _NOTE), gauge.text(kept.peaks, _NOTE), gauge.number(kept.time))

@@ -31,7 +31,7 @@ class Inquiry:
             if self.note is not None:
                 self.checkpoint = Checkpoint.parse(Note.parse(self.note).text)
         except Exception as error:  # noqa: BLE001 - an anchor may be anybody's
-            self.trouble = f"{self.name} can't be read: {_said(error)}"
+            self.trouble = f"{self.name} can't be read: {self._said(error)}"
 
     async def tell(self, note: str | None) -> None:
         """Have it keep the checkpoint, unless it has it."""
@@ -41,11 +41,10 @@ class Inquiry:
             async with asyncio.timeout(_PATIENCE):
                 await self._anchor.publish(note)
         except Exception as error:  # noqa: BLE001
-            self.trouble = f"{self.name} did not take the checkpoint: {_said(error)}"
+            self.trouble = f"{self.name} did not take the checkpoint: {self._said(error)}"
 
-
-def _said(error: Exception) -> str:
-    """In words that hold no secrets: those of an error that no anchor should raise might."""
-    if not isinstance(error, OSError | MalformedNote):
-        return type(error).__name__
-    return str(error) or f"no answer within {_PATIENCE:g} s"
+    def _said(self, error: Exception) -> str:
+        """In words that hold no secrets: those of an error that no anchor should raise might."""
+        if not isinstance(error, OSError | MalformedNote):
+            return type(error).__name__
+        return str(error).removeprefix(f"{self.name}: ") or f"no answer within {_PATIENCE:g} s"

@@ -37,7 +37,7 @@ class Erasure(msgspec.Struct, frozen=True):
 
 
 class Purge(msgspec.Struct, frozen=True):
-    """Ranges of `audit_leaves.idx`: first, last, and the digest of their hashes; older than `before`."""
+    """Ranges of `audit_leaves.idx`: first, last, and the digest of their records' ids; older than `before`."""
 
     ranges: list[tuple[_Index, _Index, str]]
     before: str

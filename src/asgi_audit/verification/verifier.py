@@ -95,7 +95,7 @@ class Verifier:
 
     def _read(self, anchor: Anchor, heads: Heads) -> list[str]:
         ignored = sum(not heads.anchored(note, anchor.name) for note in anchor.read())
-        said = f"{ignored} entries of {anchor.name} are no checkpoints by a given key, and were ignored"
+        said = f"ignored, because they are no checkpoints by a given key: {ignored} of {anchor.name}"
         return [said] if ignored else []
 
 
