@@ -19,6 +19,7 @@ def test_a_bundle_is_verified_without_its_database(
         "",
     )
     assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
+    assert b'"rows":4' in bundle.read_bytes().splitlines()[0]
     rest = ["--anchor", anchor, "--key", f"{key}.pub"]
     assert main(["verify", sealed, *rest]) == 0
     report = capsys.readouterr().out
