@@ -1,7 +1,6 @@
 """Verifies an exported log, or the proof of one record, with Python alone: it shares no line with the package.
 
-    python verify_bundle.py log.jsonl --anchor anchor.jsonl --key audit.key.pub
-    python verify_bundle.py --proof proof.json --key audit.key.pub
+    python verify_bundle.py log.jsonl --anchor anchor.jsonl --key audit.key.pub   (or: --proof proof.json --key …)
 
 It follows docs/verify-yourself.md, but for MACs, and holds the whole log in memory. Exit codes stand at the end.
 """
@@ -134,7 +133,8 @@ def verify(content: str, anchors: list[Any], keys: dict[Any, bytes]) -> tuple[st
     bad = {head for head in {*own, *known} if head not in good or head not in own}
     for at, new in [(at, data["restart"]) for at, _, _, data in said["loss"] if at is not None and "restart" in data]:
         if any(it.origin == new["to"] not in new["from"] and it.size > at for it in good if it.signed or it in known):
-            bad -= {it for it in bad if it.origin in new["from"] and it.size > new["size"] - (it in good)}
+            given_up = {it for it in bad if it.origin in new["from"] and it.size > new["size"] - (it in good)}
+            bad, lost[None] = bad - given_up, lost[None] + len(given_up - good)
     findings += [("the log is not that of this checkpoint", head.size, None) for head in bad]
     why = {(id_, part) for *_, data in said["erase"] for id_ in data["records"] for part in data["parts"]}
     for _, id_, _, data in said["purge"]:

@@ -88,10 +88,11 @@ class Ledger:
 
     def agree(self, report: Report, anchor: Sequence[Taken], *, keyed: bool) -> None:
         """Hold a report against all this."""
-        taken = [each.size for each in anchor if self.continues(each) and (each.signed or not keyed)]
-        anchored = max(taken, default=None)
+        known = [each for each in anchor if each.signed or not keyed]
+        continued = [each.size for each in known if self.continues(each)]
+        anchored = max(continued, default=None)
         lost = sum(map(self._lost, self.rows.values()))
-        verdict = Verdict.DECLARED_LOSS if lost else Verdict.PASS
+        verdict = Verdict.DECLARED_LOSS if lost or len(continued) < len(known) else Verdict.PASS
         if anchored is None or anchored < self.signed:
             verdict = Verdict.UNANCHORED
         expected: dict[str, object] = {

@@ -87,6 +87,15 @@ ANYWHERE: Final = [
 
 #: What only SQLite can be made into.
 SQLITE: Final = [
+    *(
+        Shape(
+            f"the version {version}",
+            [*_again("audit_schema", "version"), f"INSERT INTO audit_schema VALUES ({version})"],
+            None,
+            "SchemaError: ",
+        )
+        for version in ("'x'", "x'ff'", "9e99", "CAST(x'ff' AS TEXT)")
+    ),
     Shape(
         "leaves that are searched for, not stored",
         [f"DROP TABLE {LEAVES}", f"CREATE VIRTUAL TABLE {LEAVES} USING fts5 (idx, record_id, hash)"],

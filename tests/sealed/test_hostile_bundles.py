@@ -3,7 +3,9 @@
 import asyncio
 import json
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from asgi_audit.integrity.report import Report, Verdict
 from asgi_audit.sqlalchemy.evidence import DatabaseEvidence
 from asgi_audit.verification import Bundle, Verifier, write_bundle
 from tests.sealed.apart import MOST_SECONDS, verify_apart
+from tests.sealed.held import Held
 from tests.sealed.log import Log, build
 
 MIB = 2**20
@@ -146,7 +149,16 @@ def test_other_lines(sent: Sent, change: Callable[[list[bytes]], list[bytes]]) -
     hear(sent, content)
 
 
-HEADS: list[Any] = [7, None, {}, {"format": 7}, {"format": "asgi-audit/2 bundle"}, {"name": 7}, {"name": "x" * 2000}]
+HEADS: list[Any] = [
+    7,
+    None,
+    {},
+    {"format": 7},
+    {"format": "asgi-audit/2 bundle"},
+    {"name": 7},
+    {"name": "x" * 2000},
+    {"name": "\udc80"},
+]
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -191,6 +203,56 @@ def test_strange_values(sent: Sent, keys: tuple[str, ...]) -> None:
     """Wherever they stand, they are found, or the line is none."""
     for value in STRANGE:
         hear(sent, sent.with_value(keys, value))
+
+
+SPOILT = [
+    "UPDATE audit_records SET core = CAST(core AS BLOB)",
+    "UPDATE audit_records SET core = CAST(x'22ff22' AS TEXT), seq = 9e999 WHERE rowid = 50",
+    "UPDATE audit_records SET detail = hex(zeroblob(20000000)), status = 'x' WHERE rowid = 50",
+    "UPDATE audit_leaves SET hash = hex(hash)",
+    "UPDATE audit_leaves SET record_id = zeroblob(36)  WHERE idx = 50",
+    "UPDATE audit_checkpoints SET note = CAST(note AS BLOB), size = 'x' WHERE rowid = 2",
+    "UPDATE audit_checkpoints SET time = zeroblob(9), peaks = 'x', signers = 7.5 WHERE rowid = 2",
+]
+
+
+@pytest.mark.parametrize("statement", SPOILT)
+def test_a_spoilt_database_is_carried_away_as_it_is(sent: Sent, tmp_path: Path, statement: str) -> None:
+    """What it holds that a bundle can't, is said to be there."""
+    path = tmp_path / "spoilt.db"
+    with (
+        closing(sqlite3.connect(sent.log.url.removeprefix("sqlite:///"))) as old,
+        closing(sqlite3.connect(path)) as new,
+    ):
+        old.backup(new)
+        new.execute(statement)
+        new.commit()
+    evidence = DatabaseEvidence(f"sqlite:///{path}")
+    before = asyncio.run(sent.verifier.verify(evidence))
+
+    async def export() -> None:
+        with sent.file.open("wb") as file:
+            async with evidence as opened:
+                await write_bundle(opened, file)
+
+    asyncio.run(export())
+    after = asyncio.run(sent.verifier.verify(Bundle(sent.file)))
+    assert before.verdict is after.verdict is Verdict.TAMPERED
+    assert set(before.finding_counts) == set(after.finding_counts)
+
+
+def test_bytes_that_are_no_text_are_carried_away(sent: Sent, tmp_path: Path) -> None:
+    """As themselves, whatever stands beside them."""
+    texts = [r"\udc80 \\udc80 \ud83d", "\N{PILE OF POO}", "\udcff\udc80", r"\\", "\udc80", "x"]
+    rows = [{"core": "".join(texts[number:]), "id": texts[number]} for number in range(6)]
+    with sent.file.open("wb") as file:
+        asyncio.run(write_bundle(Held("x", list(rows)), file))
+
+    async def read() -> list[Any]:
+        async with Bundle(sent.file) as bundle:
+            return [row async for row in bundle.unsealed()]
+
+    assert [{name: row[name] for name in ("core", "id")} for row in asyncio.run(read())] == rows
 
 
 LARGE: dict[str, tuple[tuple[str, ...], bytes]] = {

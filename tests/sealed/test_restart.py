@@ -87,6 +87,16 @@ async def test_a_restart_without_need_loses_nothing(log: Log, writer: Writer) ->
     assert (report.verdict, report.lost, report.findings) == (Verdict.PASS, 0, [])
 
 
+async def test_a_restart_that_did_not_ask_the_anchor_is_a_loss(log: Log, writer: Writer) -> None:
+    """Its record counts nothing as lost; but what the anchor knows was given up all the same."""
+    await fill(log, writer, 4, 3)
+    await roll_back(log.url, 4)
+    await Sealer(log.url, keys=log.keys).restart("without the anchor")
+    await log.seal()
+    report = await log.verify()
+    assert (report.verdict, report.lost, report.findings) == (Verdict.DECLARED_LOSS, 0, [])
+
+
 async def test_restarts_are_counted(log: Log, writer: Writer) -> None:
     """So that of two origins everybody can tell which one is the later."""
     for restarts in range(3):

@@ -28,7 +28,8 @@ _NOTE: Final = 2**17
 _NAMES: Final = 255
 _SEALED: Final = sa.exists().where(leaves.c.record_id == records.c.id)
 _RAISED: Final = (SQLAlchemyError, ValueError, TypeError, ArithmeticError)
-# What SQLite says of a file that is none of its own, or damaged; another trouble is not the file's fault.
+# What SQLite says of a file that is none of its own, or damaged, unless it can't even say it in UTF-8; another trouble
+# is not the file's fault.
 _DAMAGED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_FORMAT")
 # An expression can take as long as it likes for one row.
 _COMPUTED: Final = """
@@ -61,9 +62,9 @@ class DatabaseEvidence:
         try:
             self._connection = connection = await self._engine.connect()
             await self._begin(connection)
-        except DBAPIError as error:
+        except (DBAPIError, UnicodeError) as error:
             await self._close()
-            if getattr(error.orig, "sqlite_errorname", "").startswith(_DAMAGED):
+            if isinstance(error, UnicodeError) or getattr(error.orig, "sqlite_errorname", "").startswith(_DAMAGED):
                 raise Unreadable(f"{self.name} can't be read: {_said(error)}") from None
             raise
         except BaseException:

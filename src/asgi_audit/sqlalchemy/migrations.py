@@ -94,8 +94,8 @@ def current(connection: sa.Connection) -> int | None:
         allowed = connection.scalar(sa.select(sa.func.has_table_privilege(VERSIONS, "SELECT")))
         if not allowed:
             return VERSION
-    found: int | None = connection.scalar(sa.select(sa.func.max(versions.c.version)))
-    return found
+    found = connection.scalar(sa.select(sa.func.max(versions.c.version)))
+    return found if isinstance(found, int) else None  # somebody may have put anything there
 
 
 def require(connection: sa.Connection, name: str) -> None:

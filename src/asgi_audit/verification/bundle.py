@@ -11,7 +11,9 @@ twenty times as much as their text. So no more of a line is decoded than what ha
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
@@ -25,6 +27,9 @@ from asgi_audit.verification.evidence import LARGEST, Evidence, Leaf, Row, Store
 
 FORMAT: Final = "asgi-audit/1 bundle"
 _LONGEST: Final = 3 * LARGEST + 2**16  # bytes of a line: what is no ASCII is escaped, and grows to three times its size
+_LONG: Final = 2**21  # bytes, beyond which a text that is none is not read either
+# What stands for a byte that is no text: half of a pair, neither behind its other half nor behind half a backslash.
+_NO_TEXT: Final = re.compile(rb"(?<!\\ud[89ab][0-9a-f][0-9a-f])(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 _LONGEST_NAME: Final = 1000
 _AUTHORITIES: Final = ("erase", "purge")
 _COLUMNS: Final = (*PROJECTED, "core", *PARTS, *(f"{part}_salt" for part in PARTS))
@@ -70,7 +75,7 @@ class Bundle:
         except OSError as error:
             raise ConfigurationError("bundle", str(self._path), f"it can't be read: {error.strerror}") from None
         name, rows = _value(head.name), _value(head.rows)
-        if _value(head.format) != FORMAT or not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        if _value(head.format) != FORMAT or not _is_name(name):
             raise ConfigurationError("bundle", str(self._path), "this is no bundle; `asgi-audit export` makes one")
         self.name = name
         self.size = rows if type(rows) is int and rows > 0 else 0
@@ -118,7 +123,7 @@ class Bundle:
         with self._path.open("rb") as file:
             while content := file.readline(_LONGEST):
                 try:
-                    line = _decode_line(content)
+                    line = _decode(content)
                 except _BROKEN:
                     raise Unreadable(f"line {count + 1} of the bundle is not one of a bundle, or too long") from None
                 if line.end and _value(line.end) == count:
@@ -137,7 +142,10 @@ async def write_bundle(evidence: Evidence, file: BinaryIO) -> int:
     def write(line: dict[str, Any]) -> None:
         nonlocal lines
         lines += 1
-        text = json.dumps(line, ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_of_no_column)
+        try:
+            text = _encode(line)
+        except ValueError:  # SQLite knows numbers that JSON does not
+            text = _encode(_finite(line))
         file.write(text.encode() + b"\n")
 
     write({"format": FORMAT, "name": evidence.name, "rows": evidence.size})
@@ -167,6 +175,16 @@ def _of_no_column(value: object) -> Any:
     return {"type": type(value).__name__}
 
 
+_encode = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"), default=_of_no_column).encode
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that are none, or without end."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return value if not isinstance(value, float) or isfinite(value) else _of_no_column(value)
+
+
 def _value(raw: msgspec.Raw) -> Any:
     """A text, a number of 64 bits, a truth, or nothing."""
     if not raw:
@@ -175,9 +193,32 @@ def _value(raw: msgspec.Raw) -> Any:
         return _STRANGE
     try:
         value = msgspec.json.decode(raw)
+    except UnicodeDecodeError:
+        return _with_surrogates(bytes(memoryview(raw)))
     except _BROKEN:
         return _STRANGE
     return _STRANGE if type(value) is int and not -_LARGEST <= value < _LARGEST else value
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and value.encode(errors="ignore").decode() == value
+
+
+def _decode(content: bytes) -> _Line:
+    try:
+        return _decode_line(content)
+    except msgspec.DecodeError:
+        if len(content) > _LONG:
+            raise
+        return _decode_line(_NO_TEXT.sub(lambda found: found[1] + bytes.fromhex(found[2].decode()), content))
+
+
+def _with_surrogates(raw: bytes) -> Any:
+    """A text that is none, as a database that is hostile gives it."""
+    try:
+        return json.loads(raw.decode(errors="surrogateescape")) if len(raw) <= _LONG else _STRANGE
+    except ValueError:
+        return _STRANGE
 
 
 def _row(raw: msgspec.Raw) -> Row | TooLarge | None:

@@ -60,6 +60,7 @@ class Heads:
         self._expected: Iterator[tuple[Any, ...]] = iter(())
         self._next: tuple[Any, ...] | None = None
         self.time: int | None = None  # when the leaves at hand were signed
+        self.begun_anew = False  # whether checkpoints were given up when the log was begun anew
         self.later: int | None = None  # how many records anchors know, if the log may be older than they
 
     def stored(self, stored: Stored) -> None:
@@ -146,6 +147,8 @@ class Heads:
         for note in newest:
             self._confirm(note)
         self._scratch.run(_EXCUSES)
+        excused = f"SELECT count(*) FROM expected e WHERE NOT {_GOOD} AND {_EXCUSED}"  # noqa: S608 - our own words
+        self.begun_anew = self._scratch.count(excused) > 0
         for expected in self._scratch.ask(f"{_ALL} WHERE NOT {_GOOD} AND NOT {_EXCUSED} ORDER BY size"):
             if older and expected[4] and expected[0] > size:
                 self.later = expected[0]

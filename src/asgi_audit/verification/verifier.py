@@ -231,7 +231,7 @@ class _Run:
         if anchored is not None and behind:
             self.notes.append(f"the newest {behind} sealed records are not anchored yet")
         verdict = Verdict.PASS
-        if self._accounts.lost:
+        if self._accounts.lost or self._heads.begun_anew:
             verdict = Verdict.DECLARED_LOSS
         if anchored is None or anchored < signed:
             verdict = Verdict.UNANCHORED
