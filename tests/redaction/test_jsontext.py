@@ -31,7 +31,7 @@ def masked(value: Any) -> Any:
             return [masked(inner) for inner in value]
         case str():
             return TEXT.string(value)
-        case int() if not isinstance(value, bool) and len(str(value)) >= 13:
+        case int() if not isinstance(value, bool) and value >= 10**12:  # a negative number is no payment card
             clean = TEXT.string(str(value))
             return value if clean == str(value) else clean
     return value

@@ -48,12 +48,13 @@ NONSENSE: dict[str, bytes] = {
         f"{line_of(f'{ORIGIN}{chr(10)}{size}{chr(10)}AAAA')}\n" for size in ["-1", "1e9", 10**400]
     ).encode(),
 }
-LARGE: dict[str, bytes] = {
-    "bytes": random.Random(1).randbytes(30 * MIB),
-    "a line that does not end": b'{"checkpoint":"' + bytes(30 * MIB),
-    "a line of one text": b'{"checkpoint":"' + b"x" * 30 * MIB + b'"}',
-    "many lists": (b'{"checkpoint":[' + b"[]," * 300_000 + b"[]]}\n") * 3,
-    "many braces": b"{" * 900_000 + b'{"checkpoint":\n',
+#: Made when they are needed, so that they do not stay in the tests' memory.
+LARGE: dict[str, Callable[[], bytes]] = {
+    "bytes": lambda: random.Random(1).randbytes(30 * MIB),
+    "a line that does not end": lambda: b'{"checkpoint":"' + bytes(30 * MIB),
+    "a line of one text": lambda: b'{"checkpoint":"' + b"x" * 30 * MIB + b'"}',
+    "many lists": lambda: (b'{"checkpoint":[' + b"[]," * 300_000 + b"[]]}\n") * 3,
+    "many braces": lambda: b"{" * 900_000 + b'{"checkpoint":\n',
 }
 
 
@@ -68,10 +69,10 @@ def test_nonsense_is_no_anchor(scene: Scene, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
-def test_much_nonsense_hides_nothing(scene: Scene, content: bytes) -> None:
+def test_much_nonsense_hides_nothing(scene: Scene, content: Callable[[], bytes]) -> None:
     """Nor does it if it is large."""
     honest = scene.log.anchor.read_bytes()
-    scene.log.anchor.write_bytes(honest + content + b"\n" + honest)
+    scene.log.anchor.write_bytes(honest + content() + b"\n" + honest)
     scene.hand.run("UPDATE audit_leaves SET hash = zeroblob(32) WHERE idx = 70")
     scene.leave()
     assert {"anchor", "core"} <= set(hear(scene).finding_counts)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,71 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asgi_audit.anchors import FileAnchor
 from asgi_audit.errors import AuditError, ConfigurationError
 from asgi_audit.integrity.report import Report, Verdict
 from asgi_audit.sqlalchemy.evidence import DatabaseEvidence
 from asgi_audit.verification import Bundle, Verifier, write_bundle
-from tests.sealed.apart import MOST_SECONDS, verify_apart
 from tests.sealed.held import Held
-from tests.sealed.log import Log, build
+from tests.sealed.sent import Sent
 
 MIB = 2**20
-Line = dict[str, Any]
-
-
-class Sent:
-    """A bundle of an honest log, and who could verify it."""
-
-    def __init__(self, home: Path) -> None:
-        self.log = Log(f"sqlite:///{home}/audit.db", home, mac=bytes(32))
-        self.file = home / "bundle.jsonl"
-        asyncio.run(self._export())
-        self.content = self.file.read_bytes()
-        self.lines: list[Line] = [json.loads(line) for line in self.content.splitlines()]
-        self.verifier = Verifier(keys=self.log.pinned, anchors=[FileAnchor(self.log.anchor)], mac=self.log.mac)
-
-    async def _export(self) -> None:
-        await build(self.log, random.Random(1), 100)
-        with self.file.open("wb") as file:
-            async with DatabaseEvidence(self.log.url) as evidence:
-                await write_bundle(evidence, file)
-
-    def verify(self, content: bytes) -> Report:
-        """What is said of it if it has that content."""
-        self.file.write_bytes(content)
-        report = asyncio.run(self.verifier.verify(Bundle(self.file)))
-        msgspec.json.encode(report)
-        return report
-
-    def apart(self, content: bytes) -> Report | str:
-        """The same within the limits; what was raised, if it was."""
-        self.file.write_bytes(content)
-        answer = verify_apart(self.log, str(self.file))
-        assert answer.seconds < MOST_SECONDS
-        return answer.report or answer.error or ""
-
-    def of_kind(self, key: str) -> int:
-        """The number of a line in the middle of those that have the key."""
-        found = [
-            number for number, line in enumerate(self.lines) if key in line and (key == "idx" or "idx" not in line)
-        ]
-        return found[len(found) // 2]
-
-    def but(self, number: int, line: bytes) -> bytes:
-        """The content with another line there."""
-        lines = self.content.splitlines(keepends=True)
-        return b"".join([*lines[:number], line + b"\n", *lines[number + 1 :]])
-
-    def with_value(self, keys: tuple[str, ...], value: bytes) -> bytes:
-        """The content with that JSON in the place of a value, of a leaf in the middle, or of a checkpoint."""
-        number = self.of_kind("checkpoint" if keys[0] in {"checkpoint", "size", "signers", "peaks"} else "idx")
-        line = json.loads(json.dumps(self.lines[number]))
-        holder = line
-        for key in keys[:-1]:
-            holder = holder[key]
-        holder[keys[-1]] = "THERE"
-        return self.but(number, json.dumps(line).encode().replace(b'"THERE"', value))
 
 
 @pytest.fixture(scope="module")
@@ -255,26 +197,33 @@ def test_bytes_that_are_no_text_are_carried_away(sent: Sent, tmp_path: Path) -> 
     assert [{name: row[name] for name in ("core", "id")} for row in asyncio.run(read())] == rows
 
 
-LARGE: dict[str, tuple[tuple[str, ...], bytes]] = {
-    "a line of 100 MB": (("record_id",), b'"' + b"x" * 10**8 + b'"'),
-    "a text of 20 MiB": (("row", "core"), b'"' + b"x" * 20 * MIB + b'"'),
-    "a text of 20 MiB of four bytes a character": (("row", "core"), b'"' + "\U0001f600".encode() * 5 * MIB + b'"'),
-    "a text of 24 MiB, escaped": (("row", "core"), b'"' + rb"\ud83d\ude00" * 2 * MIB + b'"'),
-    "a name of 20 MiB": (("record_id",), b'"' + b"x" * 20 * MIB + b'"'),
-    "a hash of 20 MiB": (("hash",), b'"' + b"f" * 20 * MIB + b'"'),
-    "peaks of 20 MiB": (("peaks",), b'"' + b"f" * 20 * MIB + b'"'),
-    "a note of 20 MiB": (("checkpoint",), b'"' + b"f" * 20 * MIB + b'"'),
-    "many lists": (("row", "x"), b"[" + b"[]," * 8 * MIB + b"0]"),
-    "many lists in a column": (("row", "core"), b"[" + b"[]," * 8 * MIB + b"0]"),
-    "many members": (("row", "x"), b"{" + b"".join(b'"%07d":0,' % number for number in range(10**6)) + b'"x":0}'),
-    "many texts": (("hash",), b"[" + b'"ab",' * 5 * MIB + b"0]"),
+#: Made when they are needed, so that they do not stay in the tests' memory.
+LARGE: dict[str, tuple[tuple[str, ...], Callable[[], bytes]]] = {
+    "a line of 100 MB": (("record_id",), lambda: b'"' + b"x" * 10**8 + b'"'),
+    "a text of 20 MiB": (("row", "core"), lambda: b'"' + b"x" * 20 * MIB + b'"'),
+    "a text of 20 MiB of four bytes a character": (
+        ("row", "core"),
+        lambda: b'"' + "\U0001f600".encode() * 5 * MIB + b'"',
+    ),
+    "a text of 24 MiB, escaped": (("row", "core"), lambda: b'"' + rb"\ud83d\ude00" * 2 * MIB + b'"'),
+    "a name of 20 MiB": (("record_id",), lambda: b'"' + b"x" * 20 * MIB + b'"'),
+    "a hash of 20 MiB": (("hash",), lambda: b'"' + b"f" * 20 * MIB + b'"'),
+    "peaks of 20 MiB": (("peaks",), lambda: b'"' + b"f" * 20 * MIB + b'"'),
+    "a note of 20 MiB": (("checkpoint",), lambda: b'"' + b"f" * 20 * MIB + b'"'),
+    "many lists": (("row", "x"), lambda: b"[" + b"[]," * 8 * MIB + b"0]"),
+    "many lists in a column": (("row", "core"), lambda: b"[" + b"[]," * 8 * MIB + b"0]"),
+    "many members": (
+        ("row", "x"),
+        lambda: b"{" + b"".join(b'"%07d":0,' % number for number in range(10**6)) + b'"x":0}',
+    ),
+    "many texts": (("hash",), lambda: b"[" + b'"ab",' * 5 * MIB + b"0]"),
 }
 
 
 @pytest.mark.parametrize(("keys", "value"), LARGE.values(), ids=LARGE)
-def test_large_values(sent: Sent, keys: tuple[str, ...], value: bytes) -> None:
+def test_large_values(sent: Sent, keys: tuple[str, ...], value: Callable[[], bytes]) -> None:
     """No more of them is kept than what could be ours."""
-    answer = sent.apart(sent.with_value(keys, value))
+    answer = sent.apart(sent.with_value(keys, value()))
     if keys != ("row", "x"):  # what has no name is not looked at
         assert isinstance(answer, str) or answer.verdict is Verdict.TAMPERED
 

@@ -159,6 +159,7 @@ def test_a_verifier_can_be_cancelled(scene: Scene) -> None:
         asyncio.run(begin())
 
 
+@pytest.mark.timeout(3600)
 def test_a_page_of_anything_is_found_or_was_not_in_use(scene: Scene, full: bool) -> None:
     """Whatever a page is replaced by, or whichever of its bytes: there is a report or a clear error, in time."""
     content = path(scene).read_bytes()

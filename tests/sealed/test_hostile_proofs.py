@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +78,26 @@ def test_one_that_is_cut_off(sent: Sent, share: float) -> None:
     assert not sent.holds(sent.content[: int(len(sent.content) * share)])
 
 
-LARGE = {
-    "spaces": ("x", b"{" + b" " * 40 * MIB),
-    "many lists": ("hashes", b"[" + b"[]," * 5 * MIB + b"0]"),
-    "many texts": ("hashes", b"[" + b'"ab",' * 3 * MIB + b'"ab"]'),
-    "many hashes": ("hashes", b"[" + b",".join([b'"' + b"ab" * 32 + b'"'] * 200_000) + b"]"),
+#: Made when they are needed, so that they do not stay in the tests' memory.
+LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "spaces": ("x", lambda: b"{" + b" " * 40 * MIB),
+    "many lists": ("hashes", lambda: b"[" + b"[]," * 5 * MIB + b"0]"),
+    "many texts": ("hashes", lambda: b"[" + b'"ab",' * 3 * MIB + b'"ab"]'),
+    "many hashes": ("hashes", lambda: b"[" + b",".join([b'"' + b"ab" * 32 + b'"'] * 200_000) + b"]"),
     "many parts": (
         "parts",
-        b"{" + b"".join(b'"%07d":{"salt":"","text":""},' % number for number in range(400_000)) + b'"a":0}',
+        lambda: b"{" + b"".join(b'"%07d":{"salt":"","text":""},' % number for number in range(400_000)) + b'"a":0}',
     ),
-    "a core of 14 MiB": ("core", b'"' + b"x" * 14 * MIB + b'"'),
-    "a core of 14 MiB of four bytes a character": ("core", b'"' + "\U0001f600".encode() * 3 * MIB + b'"'),
-    "a note of 14 MiB": ("checkpoint", b'"' + b"x" * 14 * MIB + b'"'),
+    "a core of 14 MiB": ("core", lambda: b'"' + b"x" * 14 * MIB + b'"'),
+    "a core of 14 MiB of four bytes a character": ("core", lambda: b'"' + "\U0001f600".encode() * 3 * MIB + b'"'),
+    "a note of 14 MiB": ("checkpoint", lambda: b'"' + b"x" * 14 * MIB + b'"'),
 }
 
 
 @pytest.mark.parametrize(("key", "value"), LARGE.values(), ids=LARGE)
-def test_large_values(sent: Sent, key: str, value: bytes) -> None:
+def test_large_values(sent: Sent, key: str, value: Callable[[], bytes]) -> None:
     """They take no more memory than there is."""
-    content = json.dumps({**sent.proof, key: "THERE"}).encode().replace(b'"THERE"', value)
+    content = json.dumps({**sent.proof, key: "THERE"}).encode().replace(b'"THERE"', value())
     sent.file.write_bytes(content)
     answer = verify_apart(sent.log, str(sent.file))
     assert (answer.error or "").startswith("ProofFailed: ")

@@ -1,7 +1,7 @@
 """Records of the trail's own against the verifier, by somebody who knows the secret: well made, stored and sealed."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -165,36 +165,37 @@ def age(scene: Scene) -> None:
     scene.leave()
 
 
-MASSES: dict[str, tuple[Kind, dict[str, Any], set[str]]] = {
+#: Made when they are needed, so that they do not stay in the tests' memory.
+MASSES: dict[str, tuple[Kind, Callable[[], dict[str, Any]], set[str]]] = {
     "an erasure of 10^6 records": (
         Kind.ERASE,
-        {"records": [f"{number:036}" for number in range(10**6)], "parts": ["actor"]},
+        lambda: {"records": [f"{number:036}" for number in range(10**6)], "parts": ["actor"]},
         {"malformed", "removed"},
     ),
     "an erasure of 20,000 records": (
         Kind.ERASE,
-        {"records": [f"{number:036}" for number in range(20_000)], "parts": 10_000 * ["actor", "detail"]},
+        lambda: {"records": [f"{number:036}" for number in range(20_000)], "parts": 10_000 * ["actor", "detail"]},
         {"removed"},
     ),
-    "a purge of 10^6 stretches": (Kind.PURGE, {"ranges": 10**6 * [[0, 2**61, ""]]}, {"malformed", "removed"}),
-    "a purge of 30,000 stretches": (Kind.PURGE, {"ranges": 30_000 * [[0, 2**61, ""]]}, {"purge"}),
+    "a purge of 10^6 stretches": (Kind.PURGE, lambda: {"ranges": 10**6 * [[0, 2**61, ""]]}, {"malformed", "removed"}),
+    "a purge of 30,000 stretches": (Kind.PURGE, lambda: {"ranges": 30_000 * [[0, 2**61, ""]]}, {"purge"}),
     "a purge of the records of 15,000 writers": (
         Kind.PURGE,
-        {"ranges": [[0, 9, ""]], "writers": {f"{number:032}": [[0, 2**61]] for number in range(15_000)}},
+        lambda: {"ranges": [[0, 9, ""]], "writers": {f"{number:032}": [[0, 2**61]] for number in range(15_000)}},
         {"purge", "removed"},
     ),
     "a restart of 100,000 logs": (
         Kind.LOSS,
-        {"records": 0, "restart": {"size": 0, "to": "x", "from": [f"{number}" for number in range(100_000)]}},
+        lambda: {"records": 0, "restart": {"size": 0, "to": "x", "from": [f"{number}" for number in range(100_000)]}},
         {"removed"},
     ),
 }
 
 
 @pytest.mark.parametrize(("kind", "data", "found"), MASSES.values(), ids=MASSES)
-def test_masses_in_a_record(scene: Scene, kind: Kind, data: dict[str, Any], found: set[str]) -> None:
+def test_masses_in_a_record(scene: Scene, kind: Kind, data: Callable[[], dict[str, Any]], found: set[str]) -> None:
     """What is far larger than any of ours is no record; the rest takes neither time nor memory."""
-    scene.write(Writer(scene.chance).own(kind, NOW, data))
+    scene.write(Writer(scene.chance).own(kind, NOW, data()))
     scene.hand.run("DELETE FROM audit_records WHERE seq = 3")
     scene.leave()
     expect(scene.log, *found)

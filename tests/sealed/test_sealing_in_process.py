@@ -37,6 +37,11 @@ def sealed(url: str) -> int:
     return len(asyncio.run(sound(url)).leaves)
 
 
+def failures_of(trail: AuditTrail) -> dict[str, int]:
+    """The trail's own; what was said outside of any request is counted for the process, and other tests say it too."""
+    return {kind: count for kind, count in trail.stats().failures.items() if not kind.startswith("called outside")}
+
+
 @pytest.fixture(autouse=True)
 def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last pass may take long where the tests do."""
@@ -141,12 +146,12 @@ def test_forked_workers_seal_one_database(url: str, tmp_path: Path) -> None:
             trail.event(str(number))
             trail.flush(PATIENCE)
         trail.close(PATIENCE)
-        return trail.stats().failures
+        return failures_of(trail)
 
     failures = [in_child(child) for _ in range(4)]
     trail.event("after")
     trail.close(PATIENCE)
-    assert [trail.stats().failures, *failures] == [{}] * 5
+    assert [failures_of(trail), *failures] == [{}] * 5
     assert sealed(url) == 4 * 22 + 4
     log = Log(url, tmp_path, key=KEY)
     log.anchor = path
@@ -208,4 +213,4 @@ def test_an_anchor_whose_lines_are_audited_makes_no_records(url: str, logger: lo
     trail.close(PATIENCE)
     assert sealed(url) == 3
     assert len(lines) == len(told.notes)
-    assert trail.stats().failures == {"a sink's own work made a record, which was left out": len(lines)}
+    assert failures_of(trail) == {"a sink's own work made a record, which was left out": len(lines)}

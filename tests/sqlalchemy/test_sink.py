@@ -140,6 +140,7 @@ async def test_another_record_under_the_same_sequence_number_is_an_alarm(
         ({"response": Response(status=2**31)}, "does not fit its column"),
         ({"data": {"x": object()}}, "no JSON form: TypeError"),
         ({"reason": "\ud800"}, "no JSON form: Unicode"),
+        ({"reason": "x" * 2**22}, "larger than 4194304 bytes"),
         ({"salts": "00"}, "96 hex digits"),
         ({"salts": "secret"}, "no JSON form: ValueError"),
         ({"writer": None}, "no writer and seq"),

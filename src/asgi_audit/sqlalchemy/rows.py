@@ -8,12 +8,14 @@ from asgi_audit.integrity import leaf
 from asgi_audit.integrity.mac import MacKey
 from asgi_audit.integrity.projection import project
 from asgi_audit.record import Record
+from asgi_audit.verification.evidence import LARGEST
 
 #: Values in the order of `schema.COLUMNS`; a list, because each database has its own form of the first three.
 Row: TypeAlias = list[Any]
 ID, TIME, PARENT = range(3)
 
 _LARGEST = 2**63 - 1
+_LARGEST_RECORD = LARGEST // 2  # its columns may repeat it
 _SALT_DIGITS = 3 * leaf.SALT_DIGITS
 
 
@@ -33,6 +35,8 @@ def build(record: Record, key: MacKey | None = None) -> Row:
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         # The message may quote a value, the type does not.
         raise RecordRejected(f"the record has no JSON form: {type(error).__name__}") from None
+    if len(core) + len(actor_part) + len(target_part) + len(detail_part) > _LARGEST_RECORD:
+        raise RecordRejected(f"the record is larger than {_LARGEST_RECORD} bytes, and no verifier would read it")
     if len(salts) != _SALT_DIGITS:
         raise RecordRejected(f"salts must be {_SALT_DIGITS} hex digits")
     return [

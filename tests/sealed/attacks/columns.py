@@ -25,7 +25,10 @@ _DIGITS: Final = "0123456789abcdef"
 def altered(value: Any, chance: Random) -> Any:
     """Another value of the type."""
     if isinstance(value, str):
-        at = chance.choice([at for at, character in enumerate(value) if character.isalnum()])
+        places = [at for at, character in enumerate(value) if character.isalnum()]
+        if not places:  # an empty part
+            return f"{value} "
+        at = chance.choice(places)
         return value[:at] + chance.choice(_DIGITS.replace(value[at].lower(), "")) + value[at + 1 :]
     if isinstance(value, datetime):
         return value + timedelta(microseconds=chance.randrange(1, 10**9))
