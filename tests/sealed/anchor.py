@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asgi_audit.anchors import FileAnchor
-from asgi_audit.integrity import checkpoint
+from asgi_audit.integrity.checkpoint import Checkpoint
 from asgi_audit.integrity.note import Note
 
 
@@ -13,6 +13,7 @@ from asgi_audit.integrity.note import Note
 class Taken:
     """A checkpoint, and the ids of the records in its tree, once somebody has said so."""
 
+    origin: str
     size: int
     signed: bool
     ids: list[str] | None = None
@@ -33,7 +34,8 @@ class FailingAnchor:
             raise OSError("no room")
         await self._file.publish(note)
         parsed = Note.parse(note)
-        self.taken.append(Taken(checkpoint.Checkpoint.parse(parsed.text).size, bool(parsed.signatures)))
+        checkpoint = Checkpoint.parse(parsed.text)
+        self.taken.append(Taken(checkpoint.origin, checkpoint.size, bool(parsed.signatures)))
 
     async def newest(self, log: str) -> str | None:
         if self.away:

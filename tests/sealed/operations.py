@@ -177,10 +177,10 @@ class Operations(Log):
     async def check_by_others(self) -> None:
         """Who lacks the keys, the anchor or the secret has nothing to say either.
 
-        Without the keys there must be an anchor that has heard of each new beginning.
+        Without the keys there must be an anchor that vouches for each new beginning.
         """
         begun = {each["restart"]["to"] for each in self._losses() if "restart" in each}
-        if begun <= {note.partition("\n")[0] for note in self.keeper.read()}:
+        if begun <= {each.origin for each in self.keeper.taken if self.ledger.continues(each)}:
             self.ledger.agree(await self.verify(keyed=False), self.keeper.taken, keyed=False)
         self.ledger.agree(await self.verify(anchored=False), [], keyed=bool(self.pinned))
         self.ledger.agree(await self.verify(maced=False), self.keeper.taken, keyed=bool(self.pinned))

@@ -241,9 +241,12 @@ class Honest(RuleBasedStateMachine):
             self.failed = False
 
     def teardown(self) -> None:
-        if hasattr(self, "log"):
+        if not hasattr(self, "log"):
+            return
+        try:
             if not self.failed:
                 self.end()
+        finally:
             self.runner.close()
             shutil.rmtree(self.home)
 
