@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from asgi_audit import Actor
+from asgi_audit import Actor, Outcome
 from asgi_audit.context import current
-from asgi_audit.draft import Draft, Notes
+from asgi_audit.draft import Draft
+from asgi_audit.notes import Notes
 
 
 class Notebook:
@@ -16,6 +17,8 @@ class Notebook:
     def __init__(self) -> None:
         self.ids = 0
         self.lates: list[Notes] = []
+        self.failures: list[tuple[BaseException, Outcome]] = []
+        self.notes: list[str] = []
 
     def new_id(self) -> str:
         self.ids += 1
@@ -23,6 +26,12 @@ class Notebook:
 
     def late(self, draft: Draft, notes: Notes) -> None:
         self.lates.append(notes)
+
+    def failed_late(self, draft: Draft, error: BaseException, outcome: Outcome) -> None:
+        self.failures.append((error, outcome))
+
+    def note(self, kind: str, error: BaseException | None = None) -> None:
+        self.notes.append(kind)
 
     def actor_of(self, draft: Draft) -> Actor | None:
         return draft.actor

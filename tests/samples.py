@@ -30,7 +30,7 @@ def record(**changes: Any) -> Record:
         "seq": number,
         "duration_us": 1200,
         "outcome": Outcome.SUCCESS,
-        "actor": Actor("42", type="user", name="Ada", source="scope"),
+        "actor": Actor("42", type="user", name="Ada", source="framework"),
         "targets": [Target("7", type="user")],
         "source": Source(ip="192.0.2.1", ip_source="peer", port=4711, user_agent="test"),
         "request": Request(path="/users/7", method="POST", route="/users/{id}", params={"id": "7"}, id="r-1"),

@@ -22,8 +22,8 @@ LAYERS = {
     **dict.fromkeys(["_types", "errors", "ids", "interruption", "process", "record"], 0),
     # 1: pure logic, no I/O, no asyncio
     **dict.fromkeys(["client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
-    **dict.fromkeys(["health", "integrity", "opening", "paths", "policy", "redaction", "routing", "rule"], 1),
-    **dict.fromkeys(["store", "trace", "user"], 1),
+    **dict.fromkeys(["health", "identity", "integrity", "mounts", "notes", "opening", "paths", "policy"], 1),
+    **dict.fromkeys(["redaction", "routing", "rule", "store", "trace", "user"], 1),
     # 2: moving records
     **dict.fromkeys(["anchors", "delivery", "journal", "sinks", "verification"], 2),
     # 3: the gate

@@ -7,7 +7,8 @@ import pytest
 
 from asgi_audit import Actor, Outcome, Target, acting_as, annotate, current_actor, set_actor
 from asgi_audit.context import outside
-from asgi_audit.draft import Draft, as_actor
+from asgi_audit.draft import Draft
+from asgi_audit.notes import as_actor
 from tests.lives.processes import run_script
 from tests.notebook import said
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_audit import Change, Outcome, Target, annotate, set_actor
-from asgi_audit.draft import Draft, Notes
+from asgi_audit.draft import Draft
+from asgi_audit.notes import Notes
 from tests.lives.processes import in_child
 from tests.notebook import Notebook, said
 

@@ -285,8 +285,8 @@ def test_an_exception_without_text_is_recorded_without_its_message() -> None:
     [
         (lambda scope: "7", Actor("7", source="identify")),
         (lambda scope: Actor("7", type="key", source="api-key"), Actor("7", type="key", source="api-key")),
-        (lambda scope: None, Actor("ada", source="scope")),
-        (lambda scope: scope["missing"], Actor("ada", source="scope")),
+        (lambda scope: None, Actor("ada", source="framework")),
+        (lambda scope: scope["missing"], Actor("ada", source="framework")),
     ],
 )
 def test_the_actor_is_identified_from_the_scope(identify: Any, expected: Actor) -> None:

@@ -49,7 +49,7 @@ def test_a_request_without_a_route_has_its_method_as_action() -> None:
 
 
 def test_a_mounted_middleware_records_what_it_wraps() -> None:
-    """An application that is mounted under a path is recorded as any, with the template that its own router knows."""
+    """An application that is mounted under a path is recorded as any, with the whole template."""
     sink = MemorySink()
     with AuditTrail(sink) as trail:
         inner = AuditMiddleware(Starlette(routes=[Route("/things/{thing}", endpoint, methods=["POST"])]), trail)
@@ -57,7 +57,7 @@ def test_a_mounted_middleware_records_what_it_wraps() -> None:
         for path in ("/sub/things/7", "/other"):
             converse("asyncio", app, http_scope("POST", path), Conversation(*request()))
     assert [(r.action, r.request and r.request.path) for r in sink.records] == [
-        ("POST /things/{thing}", "/sub/things/7")
+        ("POST /sub/things/{thing}", "/sub/things/7")
     ]
 
 

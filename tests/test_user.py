@@ -1,4 +1,4 @@
-"""The actor in `scope["user"]`."""
+"""The actor that a framework's user object names."""
 
 import uuid
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from starlette.authentication import SimpleUser, UnauthenticatedUser
 from asgi_audit import Actor, AuditMiddleware, AuditTrail, current_actor
 from asgi_audit._types import Receive, Scope, Send
 from asgi_audit.testing import MemorySink
-from asgi_audit.user import scope_user
+from asgi_audit.user import actor_from
 from tests.asgi.conversation import Conversation, body, converse, http_scope, request, start
 
 UUID = uuid.UUID(int=7)
 
 
 def actor(id: str, name: str | None = None) -> Actor:
-    """An actor that was found in the scope."""
-    return Actor(id, name=name, source="scope")
+    """An actor that the framework knows."""
+    return Actor(id, name=name, source="framework")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def actor(id: str, name: str | None = None) -> Actor:
 )
 def test_a_user_is_the_actor(user: object, found: Actor) -> None:
     """The id comes from the attribute or key that user objects commonly have; what is none is passed over."""
-    assert scope_user({"user": user}) == found
+    assert actor_from(user) == found
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,13 @@ def test_a_user_is_the_actor(user: object, found: Actor) -> None:
 )
 def test_nobody_is_nobody(user: object) -> None:
     """Without a user, with one who is not authenticated, or with one who has no id, nobody is named."""
-    assert scope_user({"user": user}) is None
+    assert actor_from(user) is None
 
 
-def test_a_scope_without_user_names_nobody() -> None:
-    """Most scopes have no user."""
-    assert scope_user({}) is None
+def test_an_actor_is_the_actor() -> None:
+    """An adapter, or an application, may put one there; one that brings its own source keeps it."""
+    assert actor_from(Actor("7", type="key")) == Actor("7", type="key", source="framework")
+    assert actor_from(Actor("7", source="badge")) == Actor("7", source="badge")
 
 
 class Hostile:

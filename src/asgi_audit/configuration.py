@@ -3,21 +3,34 @@
 import inspect
 from types import UnionType
 
+from asgi_audit.delivery import Delivery, Sealing
 from asgi_audit.errors import ConfigurationError
 from asgi_audit.journal import Journal
 from asgi_audit.policy import Policy
+from asgi_audit.redaction import Redactor
+
+_KINDS: dict[str, tuple[type | UnionType, str]] = {
+    "policy": (Policy, "a Policy, as in policy=Policy([*Policy.mutations])"),
+    "redact": (Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])'),
+    "delivery": (Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)"),
+    "seal": (Sealing | None, 'a Seal, as in seal=Seal("audit.key")'),
+    "service": (str | None, 'a name, as in service="billing"'),
+}
 
 
-def check(argument: str, value: object, kind: type | UnionType, remedy: str) -> None:
-    """Raise unless the value is of that kind."""
-    if not isinstance(value, kind):
-        raise ConfigurationError(argument, value, f"give {remedy}")
+def check(**arguments: object) -> None:
+    """Raise unless each is of its kind."""
+    for argument, value in arguments.items():
+        kind, remedy = _KINDS[argument]
+        if not isinstance(value, kind):
+            raise ConfigurationError(argument, value, f"give {remedy}")
 
 
-def check_identify(identify: object) -> None:
-    """Raise unless it is left out, or a function that answers at once."""
-    if identify is not None and (not callable(identify) or inspect.iscoroutinefunction(identify)):
-        raise ConfigurationError("identify", identify, "give a plain function of the scope; it can't be awaited")
+def check_hooks(**hooks: object) -> None:
+    """Raise unless each is left out, or a function that answers at once."""
+    for argument, hook in hooks.items():
+        if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+            raise ConfigurationError(argument, hook, "give a plain function of the scope; it can't be awaited")
 
 
 def check_journal(journal: Journal, policy: Policy) -> None:

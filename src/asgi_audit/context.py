@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TypeAlias, Unpack
 
-from asgi_audit.draft import About, Annotation, Draft, Notes, as_actor
+from asgi_audit.draft import Draft
 from asgi_audit.failures import Failures
+from asgi_audit.notes import About, Annotation, Notes, as_actor
 from asgi_audit.record import Actor
 
 

@@ -7,14 +7,14 @@ object.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, TypedDict, Unpack, cast
-
-import msgspec
+from typing import Any, Final, Protocol, Unpack, cast
 
 from asgi_audit import process
 from asgi_audit._types import Scope
+from asgi_audit.endings import raised
+from asgi_audit.notes import About, Annotation, Notes, as_actor
 from asgi_audit.opening import Opening
-from asgi_audit.record import Actor, Body, Change, Kind, Outcome, Target, WebSocket
+from asgi_audit.record import Actor, Body, Change, Kind, Outcome, WebSocket
 
 KEY: Final = "asgi_audit"
 
@@ -36,94 +36,6 @@ class _Gate:
 _gate = _Gate()
 
 
-class About(TypedDict, total=False):
-    """What else there is to say about an actor than the id."""
-
-    type: str | None
-    name: str | None
-    on_behalf_of: Actor | None
-
-
-def as_actor(actor: Actor | str | None, source: str, **about: Unpack[About]) -> Actor | None:
-    """The actor, and how we know; one that brings its own source keeps it."""
-    if actor is None:
-        return None
-    if not isinstance(actor, Actor):
-        return Actor(_id(actor), source=source, **about)
-    return msgspec.structs.replace(actor, source=actor.source or source, **about)
-
-
-def _id(given: object) -> str:
-    """An id as text; whose text can't be had is named by its class."""
-    try:
-        return str(given)
-    except Exception:  # noqa: BLE001 - the application's object
-        return type(given).__name__
-
-
-class Annotation(TypedDict, total=False):
-    """The keywords of `annotate()`; free data goes under `data`, so that a new keyword never breaks a caller."""
-
-    action: str | None
-    target: Target | Sequence[Target] | None
-    reason: str | None
-    tenant: str | None
-    outcome: Outcome | str | None
-    data: Mapping[str, Any] | None
-
-
-class Notes:
-    """What the application has said about an action, in one call or several."""
-
-    __slots__ = ("action", "changes", "data", "outcome", "reason", "targets", "tenant")
-
-    def __init__(
-        self,
-        *,
-        action: str | None = None,
-        target: Target | Sequence[Target] | None = None,
-        reason: str | None = None,
-        tenant: str | None = None,
-        outcome: Outcome | str | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.action = action
-        self.targets = _targets(target)
-        self.reason = reason
-        self.tenant = tenant
-        self.outcome = outcome
-        self.data = _data(data)
-        self.changes: list[Change] = []
-
-    def merge(self, later: "Notes") -> None:
-        """Add what was said later: targets, data and changes add up, of the rest the last word counts."""
-        self.action = later.action or self.action
-        self.reason = later.reason or self.reason
-        self.tenant = later.tenant or self.tenant
-        self.outcome = later.outcome or self.outcome
-        self.targets += later.targets
-        self.data.update(later.data)
-        self.changes += later.changes
-
-
-def _targets(given: object) -> list[Target]:
-    """The targets. A slip in an annotation must neither break the request nor cost it its record: the rest is ids."""
-    if given is None:
-        return []
-    several = given if isinstance(given, list | tuple | set | frozenset) else [given]
-    return [each if isinstance(each, Target) else Target(cast("str", each)) for each in several]
-
-
-def _data(given: object) -> dict[str, Any]:
-    """The free data, copied; what is no mapping is kept under a name."""
-    if given is None:
-        return {}
-    try:
-        return dict(given) if isinstance(given, Mapping) else {"data": given}
-    except Exception:  # noqa: BLE001 - the application's object
-        return {"data": type(given).__name__}
-
-
 class Capture(Protocol):
     """Takes a body as it passes, and keeps of it what may be kept."""
 
@@ -143,8 +55,31 @@ class Recorder(Protocol):
     def late(self, draft: "Draft", notes: Notes) -> None:
         """Record notes that came after the draft's record was made."""
 
+    def failed_late(self, draft: "Draft", error: BaseException, outcome: Outcome) -> None:
+        """Record an exception that came after the draft's record was made."""
+
+    def note(self, kind: str, error: BaseException | None = None) -> None:
+        """Count a failure of ours."""
+
     def actor_of(self, draft: "Draft") -> Actor | None:
         """Who acts in the draft's request, as far as is known."""
+
+
+class Insight(Protocol):
+    """What a framework knows of a request and the scope does not show. An adapter gives it to the draft.
+
+    Asked when the record is made, or earlier for the actor; from any thread. Whatever it raises is counted, and costs
+    the record no more than this.
+    """
+
+    def route(self) -> str | None:
+        """The template of the route that was taken, as `/users/{id}`."""
+
+    def params(self) -> Mapping[str, Any] | None:
+        """The path parameters, as the framework has converted them."""
+
+    def user(self) -> object:
+        """Whom the framework's authentication has verified, as far as it was asked: an `Actor`, or its own user."""
 
 
 class Draft:
@@ -161,6 +96,7 @@ class Draft:
     finished: bool = False
     intent: str | None = None  # the id of the journal's intent, while there is one
     opening: Opening | None = None  # what an intent was made of
+    insight: Insight | None = None  # where the scope does not show it
     id: str | None = None
     action: str | None = None  # as recorded, once it is
     actor: Actor | None = None
@@ -193,6 +129,14 @@ class Draft:
     def annotate(self, **annotation: Unpack[Annotation]) -> None:
         """Add to the record; once that is made, to the trail, as an event record of its own that names it as parent."""
         self.note(Notes(**annotation))
+
+    def fail(self, error: BaseException) -> None:
+        """Tell of an exception that the framework keeps to itself, and answers with a 500."""
+        with _gate.lock:
+            if not self.finished:
+                self.error, self.outcome = error, raised(error)
+                return
+        self.recorder.failed_late(self, error, raised(error))
 
     def change(self, change: Change) -> None:
         """Add what became of a row."""
@@ -236,7 +180,7 @@ class Draft:
 
     def release(self) -> None:
         """Let go of the request: a task that it left behind may hold the draft for ever."""
-        self.scope = self.error = self.opening = None
+        self.scope = self.error = self.opening = self.insight = None
         self.request_body = self.response_body = self.response_headers = None
 
     def __copy__(self) -> "Draft":

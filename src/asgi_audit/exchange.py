@@ -101,7 +101,7 @@ class Exchange:
         if late and error is not None and is_cancellation(error):
             error = None  # nothing of the response was called off
         if not draft.finished:
-            draft.error = error
+            error = draft.error = error or draft.error  # the framework may have told of one that it has answered
             if self._disconnected:
                 draft.outcome = Outcome.DISCONNECTED
             elif error is not None:
@@ -172,8 +172,11 @@ class Exchange:
         draft = self._draft
         draft.outcome = Outcome.DISCONNECTED if self._disconnected else ending_of(draft.status)
         if draft.status is not None and draft.status >= 500:
+            if draft.error is not None and not self._disconnected:
+                draft.outcome = raised(draft.error)
             self._trail.hold(draft, self._verdict)
         else:
+            draft.error = None  # whatever the framework has told of, it has found an answer to it
             self._trail.submit(draft, self._verdict)
         if self._last is not None:
             self._last.due = draft.action is not None

@@ -1,24 +1,21 @@
 """How a draft, an event, or something that the trail has to say becomes a record."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from asgi_audit._types import Scope
-from asgi_audit.draft import Capture, Draft, Notes, as_actor
+from asgi_audit.draft import Capture, Draft
 from asgi_audit.escape import escape
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
+from asgi_audit.identity import Identity
 from asgi_audit.ids import IdSource
+from asgi_audit.notes import Notes
 from asgi_audit.record import VERSION, Actor, Change, Error, Kind, Outcome, Record, Response, Target
 from asgi_audit.redaction import Redactor
 from asgi_audit.rule import WEBSOCKET, Level
-from asgi_audit.user import scope_user
-
-Identify: TypeAlias = Callable[[Scope], Actor | str | None]
 
 _LONGEST_NAME = 1024  # characters of an id, a name, an action
 _LONGEST_TEXT = 4096  # of a reason, an error message
@@ -31,11 +28,11 @@ class RecordFactory:
     """Makes records; all that enters one from outside passes the redactor here. Thread-safe."""
 
     def __init__(
-        self, redact: Redactor, facts: Facts, identify: Identify | None, service: str | None, failures: Failures
+        self, redact: Redactor, facts: Facts, identity: Identity, service: str | None, failures: Failures
     ) -> None:
         self._redact = redact
         self._facts = facts
-        self._identify = identify
+        self._identity = identity
         self._service = service
         self._failures = failures
         self._ids = IdSource()
@@ -53,21 +50,6 @@ class RecordFactory:
             except (AttributeError, TypeError, ValueError):  # no pairs of bytes
                 pass
         return self._redact.capture(found.get(b"content-type"), found.get(b"content-encoding"))
-
-    def actor_of(self, draft: Draft) -> Actor | None:
-        """Who acts: as the application has said, else as `identify` says, else as the framework has authenticated."""
-        scope = draft.scope
-        if draft.actor_is_known or scope is None:
-            return draft.actor
-        if self._identify is not None:
-            try:
-                found = as_actor(self._identify(scope), "identify")
-            except Exception as error:  # noqa: BLE001 - the application's function: its failure is not the request's
-                self._failures.note("identify() raised", error)
-            else:
-                if found is not None:
-                    return found
-        return scope_user(scope)
 
     def intent(self, draft: Draft, level: Level) -> Record:
         """What is known of a request that is about to run, under an id of its own."""
@@ -88,14 +70,14 @@ class RecordFactory:
         """The record of a request or a websocket connection that has ended."""
         request, source = self._facts.read(draft, level)
         method = WEBSOCKET if request.method is None else request.method.upper()
-        said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome)
+        said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome, draft)
         return Record(
             v=VERSION,
             id=draft.final_id(),
             kind=draft.kind,
             time=_time(draft.time_ns),
             duration_us=(time.perf_counter_ns() - draft.clock_ns) // 1000,
-            actor=self._actor(self.actor_of(draft)),
+            actor=self._actor(self._identity.actor_of(draft)),
             source=source,
             request=request,
             response=self._response(draft, level),
@@ -136,7 +118,7 @@ class RecordFactory:
             parent=parent,
             service=self._service,
             salts=self._ids.new_salts(),
-            **self._said(notes, Kind.EVENT, outcome),
+            **self._said(notes, Kind.EVENT, outcome, draft),
         )
 
     def own(self, kind: Kind, data: dict[str, Any]) -> Record:
@@ -154,21 +136,21 @@ class RecordFactory:
 
     def _actor_in(self, draft: Draft) -> Actor | None:
         """Who acts in the draft's request; once that is over, the actor is only inherited from it."""
-        actor = self.actor_of(draft)
+        actor = self._identity.actor_of(draft)
         if actor is None or not draft.finished or draft.actor_is_late:
             return actor
         return msgspec.structs.replace(actor, source="inherited")
 
-    def _said(self, notes: Notes | None, action: str, outcome: Outcome | None) -> dict[str, Any]:
-        """The fields that the application may fill, and the two that have a value without it."""
+    def _said(self, notes: Notes | None, action: str, outcome: Outcome | None, draft: Draft | None) -> dict[str, Any]:
+        """The fields that the application may fill, and those that have a value without it."""
         if notes is None:
-            return {"action": action, "outcome": outcome}
+            return {"action": action, "outcome": outcome, "tenant": self._id(self._identity.tenant_of(draft))}
         return {
             "action": self._text(notes.action, _LONGEST_NAME) or action,
             "outcome": self._outcome(notes.outcome, outcome),
             "targets": [self._target(target) for target in notes.targets] or None,
             "reason": self._text(notes.reason, _LONGEST_TEXT),
-            "tenant": self._id(notes.tenant),
+            "tenant": self._id(notes.tenant or self._identity.tenant_of(draft)),
             "data": self._redact.value(notes.data) if notes.data else None,
             "changes": [self._change(change) for change in notes.changes] or None,
         }

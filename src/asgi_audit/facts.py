@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from asgi_audit._types import Scope
 from asgi_audit.client import TrustedProxies
 from asgi_audit.draft import Draft
+from asgi_audit.failures import Failures
 from asgi_audit.opening import Opening
 from asgi_audit.record import Request, Source
 from asgi_audit.redaction import Redactor
@@ -25,8 +26,9 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 class Facts:
     """Reads scopes. Total: no value that a client can send makes it raise."""
 
-    def __init__(self, redact: Redactor, proxies: TrustedProxies) -> None:
+    def __init__(self, redact: Redactor, proxies: TrustedProxies, failures: Failures) -> None:
         self._redact = redact
+        self._failures = failures
         self._proxies = proxies
         # Most of these are the same in every request.
         self._agent = lru_cache(maxsize=1024)(partial(redact.text, limit=_LONGEST_AGENT))
@@ -86,12 +88,12 @@ class Facts:
         opening = draft.opening or self.open(draft, level)
         scope = draft.scope or {}
         full = level >= Level.REQUEST
-        params = params_of(scope)
+        route, params = self._routing(draft, scope)
         headers = opening.headers if full else None
         return Request(
             method=opening.method,
             path=opening.path if params is None else self._masked(opening, params),
-            route=self._name(route_of(scope)),
+            route=self._name(route),
             params=None if params is None else self._params(params),
             query=opening.query,
             scheme=self._name(scope.get("scheme")),
@@ -103,6 +105,18 @@ class Facts:
             headers=self._redact.headers(opening.pairs) if full and headers is None else headers,
             body=draft.request_body.finish() if full and draft.request_body is not None else None,
         ), opening.source
+
+    def _routing(self, draft: Draft, scope: Scope) -> tuple[str | None, dict[str, Any] | None]:
+        """The route's template and the path parameters: as the framework's adapter says, else as the scope shows."""
+        insight = draft.insight
+        try:
+            if insight is None:
+                return route_of(scope), params_of(scope)
+            params = insight.params()
+            return insight.route(), dict(params) if params else None
+        except Exception as error:  # noqa: BLE001 - another framework's objects, which may do anything when asked
+            self._failures.note("a framework's routing could not be read", error)
+            return None, None
 
     def _name(self, value: object) -> str | None:
         return self._remembered(self._label, value) if isinstance(value, str | bytes) else None

@@ -55,7 +55,8 @@ class AuditMiddleware:
                 draft.finish()
                 if draft.notes is not None:
                     self.trail.submit(draft, None)
-                draft.scope = draft.error = None  # what this request leaves behind must not hold on to it
+                # What this request leaves behind must not hold on to it.
+                draft.scope = draft.error = draft.insight = None
 
     async def _record(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         draft = scope[KEY] = Draft(self.trail, scope)

@@ -52,7 +52,7 @@ class _Identified(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Actor(_Identified, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who acts.
 
-    `source` says how we know: `set_actor`, `identify`, `scope`, `acting_as`, `event` or `inherited`.
+    `source` says how we know: `set_actor`, `identify`, `framework`, `acting_as`, `event` or `inherited`.
     `on_behalf_of` is the person whose rights an impersonating actor used.
     """
 

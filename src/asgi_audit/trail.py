@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from asgi_audit.client import TrustedProxies
-from asgi_audit.configuration import check, check_identify, check_journal
+from asgi_audit.configuration import check, check_hooks, check_journal
 from asgi_audit.context import Acting, current, outside
 from asgi_audit.delivery import (
     Delivery,
@@ -18,12 +18,14 @@ from asgi_audit.delivery import (
     SealingRoutine,
     default_path,
 )
-from asgi_audit.draft import Capture, Draft, Notes, as_actor
-from asgi_audit.factory import Identify, RecordFactory
+from asgi_audit.draft import Capture, Draft
+from asgi_audit.factory import RecordFactory
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
 from asgi_audit.health import Health, Stats, judge
+from asgi_audit.identity import Identify, Identity, TenantOf
 from asgi_audit.journal import AnyJournal, choose
+from asgi_audit.notes import CHANGED, Notes, as_actor
 from asgi_audit.policy import Policy, Verdict
 from asgi_audit.record import Actor, Outcome, Target
 from asgi_audit.redaction import Redactor
@@ -48,6 +50,7 @@ class AuditTrail:
         policy: Policy | None = None,
         redact: Redactor | None = None,
         identify: Identify | None = None,  # who acts, from the scope, where no set_actor() said so
+        tenant: TenantOf | None = None,  # for whom, from the scope, where no annotate() said so
         trusted_proxies: Iterable[str] | TrustedProxies = (),  # whose word on the client's address is taken
         journal: AnyJournal = ...,  # a directory where records wait for the sinks; None: memory; a place of its own
         service: str | None = None,  # the name of this application, on every record
@@ -59,12 +62,8 @@ class AuditTrail:
         proxies = trusted_proxies if isinstance(trusted_proxies, TrustedProxies) else TrustedProxies(trusted_proxies)
         delivery = Delivery() if delivery is None else delivery
         self.policy = Policy() if policy is None else policy
-        check("policy", self.policy, Policy, "a Policy, as in policy=Policy([*Policy.mutations])")
-        check("redact", redact, Redactor, 'a Redactor, as in redact=Redactor(deny=["iban"])')
-        check("delivery", delivery, Delivery, "a Delivery, as in delivery=Delivery(linger=0.05)")
-        check("seal", seal, Sealing | None, 'a Seal, as in seal=Seal("audit.key")')
-        check("service", service, str | None, 'a name, as in service="billing"')
-        check_identify(identify)
+        check(policy=self.policy, redact=redact, delivery=delivery, seal=seal, service=service)
+        check_hooks(identify=identify, tenant=tenant)
         self._failures = Failures()
         self._losses = Losses()
         self._journal = choose(
@@ -77,7 +76,9 @@ class AuditTrail:
         )
         check_journal(self._journal, self.policy)
         self._settling = Settling(self._journal, self._failures)
-        self._factory = RecordFactory(redact, Facts(redact, proxies), identify, service, self._failures)
+        self._identity = Identity(identify, tenant, self._failures)
+        facts = Facts(redact, proxies, self._failures)
+        self._factory = RecordFactory(redact, facts, self._identity, service, self._failures)
         rejects = Rejects(Path(delivery.rejected or default_path(next(iter(named)), service)))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
         sealing = None
@@ -160,7 +161,7 @@ class AuditTrail:
 
     def late(self, draft: Draft, notes: Notes) -> None:
         """Record what is said of a request after its record was made. Never raises."""
-        notes.action = notes.action or draft.action
+        notes.action = notes.action or draft.action or (CHANGED if notes.changes else None)
         if notes.action is None:
             self._failures.note("annotate() without an action, after the end of a request that is not recorded")
         else:
@@ -185,7 +186,7 @@ class AuditTrail:
 
     def actor_of(self, draft: Draft) -> Actor | None:
         """Who acts in a request, as far as is known."""
-        return self._factory.actor_of(draft)
+        return self._identity.actor_of(draft)
 
     def open(self) -> None:
         """Start delivering now, not at the first record."""
@@ -270,7 +271,8 @@ class AuditTrail:
             record = self._factory.connection(draft, level)
             draft.action = record.action
             self._outbox.put(record, draft.intent)
-        elif (notes := draft.notes) is not None and notes.action:
+        elif (notes := draft.notes) is not None and (notes.action or notes.changes):
+            notes.action = notes.action or CHANGED
             event = self._factory.event(
                 draft.final_id(), notes, draft, actor=draft.actor, outcome=draft.outcome, error=draft.error
             )

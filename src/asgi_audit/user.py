@@ -1,30 +1,30 @@
-"""The actor from `scope["user"]`, where Starlette's and Litestar's authentication put whom they have verified."""
+"""The actor from a framework's user object: that of `scope["user"]`, or what an adapter has found."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from asgi_audit._types import Scope
+import msgspec
+
 from asgi_audit.record import Actor
 
+SOURCE: Final = "framework"
 _IDS = ("id", "pk", "identity", "sub", "username", "email")
 _NAMES = ("display_name", "name", "username")
 
 
-def scope_user(scope: Scope) -> Actor | None:
-    """Who is authenticated, or `None`. Reads attributes (or keys) that user objects commonly have; never raises."""
-    try:
-        return _actor(scope.get("user"))
-    except Exception:  # noqa: BLE001 - a lazy user object may look into a database as soon as it is touched
-        return None
+def actor_from(user: object) -> Actor | None:
+    """Who is authenticated, or `None`. Reads attributes (or keys) that user objects commonly have.
 
-
-def _actor(user: object) -> Actor | None:
+    May raise: a lazy user object may look into a database as soon as it is touched.
+    """
+    if isinstance(user, Actor):
+        return msgspec.structs.replace(user, source=user.source or SOURCE)
     if user is None or _read(user, "is_authenticated") is False:
         return None
     if isinstance(user, str):
-        return Actor(user, source="scope") if user else None
+        return Actor(user, source=SOURCE) if user else None
     found = _first(user, _IDS)
-    return None if found is None else Actor(found, name=_first(user, _NAMES), source="scope")
+    return None if found is None else Actor(found, name=_first(user, _NAMES), source=SOURCE)
 
 
 def _first(user: object, names: tuple[str, ...]) -> str | None:

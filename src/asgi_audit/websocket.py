@@ -65,7 +65,7 @@ class WebSocketExchange:
             if error is not None and (withheld or not is_cancellation(error)):
                 self._trail.failed_late(draft, error, raised(error))
         else:
-            draft.error = error
+            error = draft.error = error or draft.error  # the framework may have told of one that it has answered
             self._submit(self._ending(error))
         draft.release()
 

@@ -100,7 +100,7 @@ def test_starlette(tmp_path: Path) -> None:
         (None, action, None, "denied"),
     ]
     assert approved.actor is not None
-    assert approved.actor.source == "scope"
+    assert approved.actor.source == "framework"
 
 
 def test_fastapi(tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ def test_the_action_has_the_prefixes_of_its_routers(trail: AuditTrail, recorded:
     ]
 
 
-def test_a_mounted_application_is_known_by_its_own_part(trail: AuditTrail, recorded: Recorded) -> None:
-    """An application within an application has its own routes, and shows no more of them."""
+def test_a_mounted_application_is_known_whole(trail: AuditTrail, recorded: Recorded) -> None:
+    """An application within an application has its own routes; where it is mounted is put before them."""
     inner, outer = FastAPI(), FastAPI()
 
     @inner.post("/users/{user_id}")
@@ -163,7 +163,7 @@ def test_a_mounted_application_is_known_by_its_own_part(trail: AuditTrail, recor
     outer.mount("/inner", inner)
     TestClient(AuditMiddleware(outer, trail)).post("/inner/users/7")
     (record,) = recorded()
-    assert (record.action, record.actor) == ("POST /users/{user_id}", Actor("42", source="set_actor"))
+    assert (record.action, record.actor) == ("POST /inner/users/{user_id}", Actor("42", source="set_actor"))
     assert record.request is not None
     assert record.request.path == "/inner/users/7"
 

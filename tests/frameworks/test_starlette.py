@@ -127,12 +127,12 @@ def test_route_and_parameters_are_recorded(trail: AuditTrail, recorded: Recorded
     assert record.request.params == {"user_id": "7"}
 
 
-def test_a_mounted_route_is_known_by_its_own_part(trail: AuditTrail, recorded: Recorded) -> None:
-    """Starlette shows only the leaf's template; the path is the whole one, as the client has sent it."""
+def test_a_mounted_route_is_known_whole(trail: AuditTrail, recorded: Recorded) -> None:
+    """Starlette shows only the leaf's template; what the mounts above it have taken is put before it."""
     mounted = Mount("/tenants/{tenant}", routes=[Route("/users/{user_id}", in_endpoint, methods=["POST"])])
     TestClient(AuditMiddleware(Starlette(routes=[mounted]), trail)).post("/tenants/acme/users/7")
     (record,) = recorded()
-    assert record.action == "POST /users/{user_id}"
+    assert record.action == "POST /tenants/{tenant}/users/{user_id}"
     assert record.request is not None
     assert record.request.path == "/tenants/acme/users/7"
     assert record.request.params == {"tenant": "acme", "user_id": "7"}
@@ -199,7 +199,7 @@ def test_whom_starlette_has_authenticated_acts(trail: AuditTrail, recorded: Reco
     client.post("/", headers={"x-name": "ada"})
     client.post("/")
     client.post("/?as=bob", headers={"x-name": "ada"})
-    ada = Actor("ada", name="ada", source="scope")
+    ada = Actor("ada", name="ada", source="framework")
     assert [record.actor for record in recorded()] == [ada, None, Actor("bob", source="set_actor")]
     assert seen == [ada, None, ada]
 
@@ -227,7 +227,7 @@ def test_identify_says_who_acts_where_nobody_else_does(sink: MemorySink) -> None
         for query in ("bob", "", "raise"):
             client.post(f"/?{query}")
         trail.flush()
-    ada = Actor("ada", name="ada", source="scope")
+    ada = Actor("ada", name="ada", source="framework")
     assert [record.actor for record in sink.records] == [Actor("bob", source="identify"), ada, ada]
     assert seen == [Actor("bob", source="identify"), ada, ada]
     assert trail.stats().failures["identify() raised"] == 2

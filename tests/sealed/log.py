@@ -53,7 +53,7 @@ class Writer:
             "seq": self.seq,
             "duration_us": self._chance.randrange(10_000),
             "outcome": Outcome.SUCCESS,
-            "actor": Actor(user, type="user", name=f"Name of {user}", source="scope"),
+            "actor": Actor(user, type="user", name=f"Name of {user}", source="framework"),
             "targets": [Target(f"t{self._chance.randrange(50)}", type="invoice")],
             "source": Source(ip="192.0.2.1", ip_source="peer", port=4711, user_agent="test"),
             "request": Request(

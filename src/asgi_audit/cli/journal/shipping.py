@@ -16,6 +16,7 @@ from asgi_audit.delivery.lane import Lane
 from asgi_audit.factory import RecordFactory
 from asgi_audit.facts import Facts
 from asgi_audit.failures import Failures
+from asgi_audit.identity import Identity
 from asgi_audit.record import Kind, Record
 from asgi_audit.redaction import Redactor
 from asgi_audit.sinks import Sink
@@ -60,7 +61,9 @@ class Shipping:
         self._failures = _Spoken(self._news.set)
         self._losses = Losses()
         redact = Redactor()
-        self._factory = RecordFactory(redact, Facts(redact, TrustedProxies()), None, service, self._failures)
+        facts = Facts(redact, TrustedProxies(), self._failures)
+        identity = Identity(None, None, self._failures)
+        self._factory = RecordFactory(redact, facts, identity, service, self._failures)
         self._declaration = Declaration(shipment, [name], self._losses, self.own)
         rejects = Rejects(default_path(name, service))
         mishaps = Mishaps(self._failures, self._losses, rejects, lambda text: redact.text(text, _LONGEST_ERROR))
