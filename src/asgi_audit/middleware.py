@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from asgi_audit._types import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from asgi_audit.context import current, restore
@@ -17,6 +17,9 @@ from asgi_audit.sinks import AnySink
 from asgi_audit.trail import AuditTrail
 from asgi_audit.websocket import WebSocketExchange
 
+#: A trail, or what one is made of: a URL, a sink, or a list of them.
+AnyTrail: TypeAlias = AuditTrail | AnySink | Sequence[AnySink]
+
 _CONNECTIONS = frozenset({"http", "websocket"})
 
 
@@ -27,7 +30,7 @@ class AuditMiddleware:
     application, the outer one records.
     """
 
-    def __init__(self, app: AnyASGIApp, trail: AuditTrail | AnySink | Sequence[AnySink]) -> None:
+    def __init__(self, app: AnyASGIApp, trail: AnyTrail) -> None:
         self.app = cast("ASGIApp", app)
         self.trail = _as_trail(trail)
         self._decide = self.trail.policy.decide
@@ -101,7 +104,7 @@ class AuditMiddleware:
             return Verdict(None)
 
 
-def _as_trail(given: AuditTrail | AnySink | Sequence[AnySink]) -> AuditTrail:
+def _as_trail(given: AnyTrail) -> AuditTrail:
     if isinstance(given, AuditTrail):
         return given
     return AuditTrail(*given) if isinstance(given, list | tuple) else AuditTrail(cast("AnySink", given))

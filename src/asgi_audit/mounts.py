@@ -16,7 +16,7 @@ _REST = "/{path}"  # how Starlette writes what a mount leaves to its application
 def template_of(scope: Scope) -> str | None:
     """The template of the route that was taken, with those of all mounts above it; `None` if there is none."""
     route = scope.get("route")  # Starlette since 1.7, FastAPI always
-    leaf = _fastapi_template(scope.get("fastapi")) or _own_template(route)
+    leaf = _fastapi_template(scope.get("fastapi")) or own_template(route)
     if "app_root_path" not in scope and leaf is not None:
         return leaf  # no mount was passed
     router = scope.get("router")
@@ -28,8 +28,8 @@ def template_of(scope: Scope) -> str | None:
     prefix, routes = way
     if route is None:
         route = _by_endpoint(routes, scope)
-        leaf = _own_template(route)
-    if route is None or _is_mount(route):
+        leaf = own_template(route)
+    if route is None or is_mount(route):
         return prefix + _REST if prefix else leaf
     return None if leaf is None else prefix + leaf
 
@@ -37,15 +37,30 @@ def template_of(scope: Scope) -> str | None:
 def _fastapi_template(state: object) -> str | None:
     """FastAPI keeps the whole template apart: that of the route itself lacks the prefixes of `include_router`."""
     context = state.get("effective_route_context") if isinstance(state, dict) else None
-    return _text(getattr(context, "path_format", None))
+    return None if context is None else own_template(_effective(context))
 
 
-def _own_template(route: object) -> str | None:
-    return _text(getattr(route, "path_format", None)) or _text(getattr(route, "path", None))
+def own_template(route: object) -> str | None:
+    """The route's own template, without those of the mounts above it."""
+    for name in ("path_format", "path"):
+        if isinstance(value := getattr(route, name, None), str):
+            return value
+    return None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def expanded(routes: Iterable[Any]) -> Iterator[Any]:
+    """The routes, those of FastAPI's included routers among them, which keep them to themselves since 0.137."""
+    for route in routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is None:
+            yield route
+        else:
+            yield from map(_effective, contexts())
+
+
+def _effective(context: Any) -> Any:
+    """A route with its routers' prefixes: websockets and mounts are Starlette's own, the others FastAPI's."""
+    return getattr(context, "starlette_route", None) or context
 
 
 def _taken(scope: Scope) -> str:
@@ -58,18 +73,16 @@ def _way(routes: Iterable[Any], taken: str) -> tuple[str, Iterable[Any]] | None:
     """The templates of the mounts that have taken this from the path, joined, and the routes below the last one."""
     if not taken:
         return "", routes
-    for route in routes:
-        if not _is_mount(route):
-            continue
+    for route in filter(is_mount, expanded(routes)):
         own = len(_prefix(route, taken) or "")
         if own or not getattr(route, "path", ""):
-            below = _way(_below(route), taken[own:])
-            if below is not None:
-                return _template(route) + below[0], below[1]
+            further = _way(below(route), taken[own:])
+            if further is not None:
+                return mount_template(route) + further[0], further[1]
     return None
 
 
-def _is_mount(route: object) -> bool:
+def is_mount(route: object) -> bool:
     """Mounts and hosts have an application, other routes an endpoint."""
     return hasattr(route, "app") and not hasattr(route, "endpoint")
 
@@ -81,11 +94,12 @@ def _prefix(mount: Any, taken: str) -> str | None:
     return None if match is None else taken[: match.start("path") - 1]
 
 
-def _template(mount: Any) -> str:
+def mount_template(mount: Any) -> str:
+    """What stands before the templates of the routes below: nothing, if it is a host."""
     return mount.path_format.removesuffix(_REST) if hasattr(mount, "path_format") else ""
 
 
-def _below(mount: Any) -> Iterable[Any]:
+def below(mount: Any) -> Iterable[Any]:
     """The routes of the mounted application, through the layers around it."""
     app = mount
     for _ in range(_DEEPEST):
@@ -98,7 +112,7 @@ def _below(mount: Any) -> Iterable[Any]:
 def _by_endpoint(routes: Iterable[Any], scope: Scope) -> Any:
     """The route of this endpoint, in older versions of Starlette, which do not tell the route."""
     rest: str = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
-    for route in _flat(routes):
+    for route in _flat(expanded(routes)):
         if getattr(route, "endpoint", None) is scope.get("endpoint") and route.path_regex.match(rest):
             return route
     return None
@@ -109,5 +123,5 @@ def _flat(routes: Iterable[Any]) -> Iterator[Any]:
     for route in routes:
         if hasattr(route, "endpoint"):
             yield route
-        elif _is_mount(route) and not getattr(route, "path", ""):
-            yield from _flat(_below(route))
+        elif is_mount(route) and not getattr(route, "path", ""):
+            yield from _flat(expanded(below(route)))

@@ -106,15 +106,19 @@ class WebSocketExchange:
             self._submit(self._left())  # as tidy applications do: there is nobody left to close it for
         elif self._accepted:
             self._code = message.get("code", 1000)
-            self._submit(Outcome.SUCCESS if self._code in _REGULAR else Outcome.FAILED)
+            self._submit(self._told(Outcome.SUCCESS if self._code in _REGULAR else Outcome.FAILED))
         else:
             self._draft.status = 403  # what the specification has the server send
-            self._submit(Outcome.DENIED)
+            self._submit(self._told(Outcome.DENIED))
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """The outcome, unless the framework has told of an exception that it answers by closing."""
+        return outcome if self._draft.error is None else raised(self._draft.error)
 
     def _deny(self) -> None:
         """A denial response is over: not accepted, for the reason that its status gives."""
         outcome = ending_of(self._draft.status)
-        self._submit(Outcome.DENIED if outcome is Outcome.SUCCESS else outcome)
+        self._submit(self._told(Outcome.DENIED if outcome is Outcome.SUCCESS else outcome))
 
     def _left(self) -> Outcome:
         """The client is gone: in good order, without a word, or with a complaint."""
