@@ -6,11 +6,14 @@
     curl -X POST localhost:8000/sign-in --json '{"name": "ada", "password": "lovelace"}'
     curl -X PUT localhost:8000/invoices/2026-117 --json '{"cents": 2500}' -H "Authorization: Bearer TOKEN"
     asgi-audit log audit.db
+
+Ada may change and approve, Grace ("hopper") may delete.
 """
 
 import os
 import secrets
-from typing import Annotated
+from collections.abc import MutableMapping
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, UploadFile, WebSocket
@@ -51,7 +54,7 @@ tokens: dict[str, User] = {}
 invoices = {"2026-117": 1999}
 
 
-# begin: actor
+# <actor>
 def signed_in(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> User:
     user = tokens.get(credentials.credentials)
     if user is None:
@@ -60,7 +63,7 @@ def signed_in(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPB
     return user
 
 
-# end: actor
+# </actor>
 def administrator(user: Annotated[User, Depends(signed_in)]) -> None:
     if not user.administrator:
         raise HTTPException(403, "administrators only")
@@ -80,7 +83,7 @@ def sign_in(given: SignIn) -> dict[str, str]:
     return {"token": token}
 
 
-# begin: actions
+# <actions>
 @api.put("/invoices/{number}", dependencies=[Depends(signed_in)])
 def change(number: str, invoice: Invoice) -> Invoice:
     annotate(target=Target(number, type="invoice"), data={"before": invoices[number], "after": invoice.cents})
@@ -94,7 +97,7 @@ async def approve(number: str) -> dict[str, str]:
     return {"approved": number}
 
 
-# end: actions
+# </actions>
 @api.delete("/invoices/{number}", dependencies=[Depends(administrator)], status_code=204)
 def delete(number: str) -> None:
     annotate(target=Target(number, type="invoice"))
@@ -118,9 +121,10 @@ async def chat(number: str, websocket: WebSocket) -> None:
         await websocket.send_text(text)
 
 
-# begin: install
-def tenant_of(scope: dict[str, list[tuple[bytes, bytes]]]) -> str:
-    return dict(scope["headers"])[b"host"].decode().partition(".")[0]
+# <install>
+def tenant_of(scope: MutableMapping[str, Any]) -> str:
+    host: bytes = dict(scope["headers"])[b"host"]
+    return host.decode().partition(".")[0]  # acme, of acme.example
 
 
 trail = AuditTrail(
@@ -130,7 +134,7 @@ trail = AuditTrail(
     service="invoices",
 )
 app = install(api, trail)
-# end: install
+# </install>
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ.get("PORT", "8000")))

@@ -6,10 +6,13 @@
     curl -c jar -X POST localhost:8000/sign-in --json '{"name": "ada", "password": "lovelace"}'
     curl -b jar -X PUT localhost:8000/invoices/2026-117 --json '{"cents": 2500}'
     asgi-audit log audit.db
+
+Ada may change and approve, Grace ("hopper") may delete.
 """
 
 import os
 import secrets
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,7 +63,7 @@ USERS = {
 invoices = {"2026-117": 1999}
 
 
-# begin: actor
+# <actor>
 async def user_of(token: Token, connection: ASGIConnection[Any, Any, Any, Any]) -> User | None:
     return next((user for user in USERS.values() if user.id == token.sub), None)
 
@@ -72,7 +75,7 @@ auth = JWTCookieAuth[User](
 )
 
 
-# end: actor
+# </actor>
 def administrator(connection: ASGIConnection[Any, User, Any, Any], _: BaseRouteHandler) -> None:
     if not connection.user.administrator:
         raise PermissionDeniedException("administrators only")
@@ -87,7 +90,7 @@ async def sign_in(data: SignIn) -> Response[dict[str, str]]:
     return auth.login(user.id, response_body={}, response_status_code=200)
 
 
-# begin: actions
+# <actions>
 @put("/invoices/{number:str}")
 async def change(number: str, data: Invoice) -> Invoice:
     annotate(target=Target(number, type="invoice"), data={"before": invoices[number], "after": data.cents})
@@ -101,7 +104,7 @@ async def approve(number: str) -> dict[str, str]:
     return {"approved": number}
 
 
-# end: actions
+# </actions>
 @delete("/invoices/{number:str}", guards=[administrator])
 async def remove(number: str) -> None:
     annotate(target=Target(number, type="invoice"))
@@ -123,14 +126,14 @@ async def report() -> None:
 @websocket("/invoices/{number:str}/chat")
 async def chat(socket: WebSocket[Any, Any, Any], number: str) -> None:
     await socket.accept()
-    async for text in socket.iter_data():
+    async for text in socket.iter_data("text"):
         await socket.send_text(text)
 
 
-# begin: install
-def tenant_of(scope: Any) -> str:
+# <install>
+def tenant_of(scope: MutableMapping[str, Any]) -> str:
     host: bytes = dict(scope["headers"])[b"host"]
-    return host.decode().partition(".")[0]
+    return host.decode().partition(".")[0]  # acme, of acme.example
 
 
 trail = AuditTrail(
@@ -141,7 +144,7 @@ trail = AuditTrail(
 )
 app = Litestar([sign_in, change, approve, remove, attach, report, chat], on_app_init=[auth.on_app_init])
 install(app, trail)
-# end: install
+# </install>
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ.get("PORT", "8000")))

@@ -6,11 +6,14 @@
     curl -c jar -X POST localhost:8000/sign-in --json '{"name": "ada", "password": "lovelace"}'
     curl -b jar -X PUT localhost:8000/invoices/2026-117 --json '{"cents": 2500}'
     asgi-audit log audit.db
+
+Ada may change and approve, Grace ("hopper") may delete.
 """
 
 import os
 import secrets
-from typing import NamedTuple
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,7 +32,6 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from asgi_audit import AuditTrail, Policy, Target, annotate, audited, set_actor
@@ -52,7 +54,7 @@ USERS = {
 invoices = {"2026-117": 1999}
 
 
-# begin: actor
+# <actor>
 class SignedIn(SimpleUser):
     """Who is signed in. The trail finds `id` and `display_name` by themselves."""
 
@@ -69,7 +71,7 @@ class Sessions(AuthenticationBackend):
         return None if user is None else (AuthCredentials(user.rights), SignedIn(user))
 
 
-# end: actor
+# </actor>
 async def sign_in(request: Request) -> Response:
     given = await request.json()
     user = USERS.get(given["name"])
@@ -80,7 +82,7 @@ async def sign_in(request: Request) -> Response:
     return JSONResponse({})
 
 
-# begin: actions
+# <actions>
 @requires("signed in", status_code=401)
 async def change(request: Request) -> Response:
     number, cents = request.path_params["number"], (await request.json())["cents"]
@@ -95,7 +97,7 @@ async def approve(request: Request) -> Response:
     return JSONResponse({})
 
 
-# end: actions
+# </actions>
 @requires("administrator", status_code=403)
 async def delete(request: Request) -> Response:
     annotate(target=Target(request.path_params["number"], type="invoice"))
@@ -121,10 +123,10 @@ async def chat(socket: WebSocket) -> None:
         await socket.send_text(text)
 
 
-# begin: install
-def tenant_of(scope: Scope) -> str:
+# <install>
+def tenant_of(scope: MutableMapping[str, Any]) -> str:
     host: bytes = dict(scope["headers"])[b"host"]
-    return host.decode().partition(".")[0]
+    return host.decode().partition(".")[0]  # acme, of acme.example
 
 
 trail = AuditTrail(
@@ -149,7 +151,7 @@ app = Starlette(
     ],
 )
 install(app, trail)
-# end: install
+# </install>
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ.get("PORT", "8000")))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 from asgi_audit import AuditTrail
 from asgi_audit._types import ASGIApp, Message
@@ -15,8 +14,8 @@ PEOPLE = 1000
 def check(make: Callable[[AuditTrail], ASGIApp]) -> None:
     """Have a thousand people POST to `/people/{person}` of the application at once, and read the trail.
 
-    The application that `make` returns, already recorded, calls `set_actor(person)`, and `annotate(reason=person)` after
-    it has let others run.
+    The application that `make` returns, already recorded, calls `set_actor(person)`, and `annotate(reason=person)`
+    after it has let others run.
     """
     sink = MemorySink()
     with AuditTrail(sink) as trail:
@@ -50,4 +49,4 @@ async def _ask(app: ASGIApp, person: int) -> int:
             gone.set()
 
     await app(http_scope("POST", f"/people/{person}"), receive, send)
-    return cast("int", statuses[0])
+    return statuses[0]

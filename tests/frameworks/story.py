@@ -100,17 +100,17 @@ def read(records: Iterable[Record]) -> list[Line]:
 
 
 def _line(record: Record) -> Line:
-    (target,) = record.targets or [None]
+    targets = [f"{target.type}:{target.id}" for target in record.targets or []]
     spoken = record.websocket
     return Line(
         record.action,
         str(record.outcome),
         record.status,
-        record.actor and record.actor.id,
-        target and f"{target.type}:{target.id}",
+        None if record.actor is None else record.actor.id,
+        ", ".join(targets) or None,
         record.data,
-        record.error and record.error.type,
-        spoken and (spoken.received.messages, spoken.sent.messages),
+        None if record.error is None else record.error.type,
+        None if spoken is None else (spoken.received.messages, spoken.sent.messages),
     )
 
 
