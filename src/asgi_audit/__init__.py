@@ -1,5 +1,6 @@
 """The audit trail for ASGI applications: who did what to which resource, when, from where, and how it ended."""
 
+from asgi_audit.apikey import api_key
 from asgi_audit.context import acting_as, annotate, current_actor, set_actor
 from asgi_audit.delivery import Delivery
 from asgi_audit.errors import AuditError, ConfigurationError, FlushTimeout, RecordRejected
@@ -37,6 +38,7 @@ __all__ = [
     "Target",
     "acting_as",
     "annotate",
+    "api_key",
     "current_actor",
     "set_actor",
 ]

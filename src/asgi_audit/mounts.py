@@ -37,7 +37,9 @@ def template_of(scope: Scope) -> str | None:
 def _fastapi_template(state: object) -> str | None:
     """FastAPI keeps the whole template apart: that of the route itself lacks the prefixes of `include_router`."""
     context = state.get("effective_route_context") if isinstance(state, dict) else None
-    return None if context is None else own_template(_effective(context))
+    if context is None or is_mount(route := _effective(context)):  # what is mounted there, has a route of its own
+        return None
+    return own_template(route)
 
 
 def own_template(route: object) -> str | None:
