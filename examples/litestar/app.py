@@ -23,7 +23,7 @@ from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Response
 from litestar.security.jwt import JWTCookieAuth, Token
 
@@ -92,7 +92,7 @@ async def sign_in(data: SignIn) -> Response[dict[str, str]]:
 
 # <actions>
 @put("/invoices/{number:str}")
-async def change(number: str, data: Invoice) -> Invoice:
+async def change(number: FromPath[str], data: Invoice) -> Invoice:
     annotate(target=Target(number, type="invoice"), data={"before": invoices[number], "after": data.cents})
     invoices[number] = data.cents
     return data
@@ -100,19 +100,19 @@ async def change(number: str, data: Invoice) -> Invoice:
 
 @post("/invoices/{number:str}/approve", status_code=200)
 @audited("invoice.approve", target=lambda number: Target(number, type="invoice"))
-async def approve(number: str) -> dict[str, str]:
+async def approve(number: FromPath[str]) -> dict[str, str]:
     return {"approved": number}
 
 
 # </actions>
 @delete("/invoices/{number:str}", guards=[administrator])
-async def remove(number: str) -> None:
+async def remove(number: FromPath[str]) -> None:
     annotate(target=Target(number, type="invoice"))
 
 
 @post("/invoices/{number:str}/attachment")
 async def attach(
-    number: str, data: Annotated[dict[str, UploadFile], Body(media_type=RequestEncodingType.MULTI_PART)]
+    number: FromPath[str], data: Annotated[dict[str, UploadFile], Body(media_type=RequestEncodingType.MULTI_PART)]
 ) -> dict[str, int]:
     annotate(target=Target(number, type="invoice"))
     return {"size": len(await data["file"].read())}
@@ -124,7 +124,7 @@ async def report() -> None:
 
 
 @websocket("/invoices/{number:str}/chat")
-async def chat(socket: WebSocket[Any, Any, Any], number: str) -> None:
+async def chat(socket: WebSocket[Any, Any, Any], number: FromPath[str]) -> None:
     await socket.accept()
     async for text in socket.iter_data("text"):
         await socket.send_text(text)

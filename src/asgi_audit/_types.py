@@ -2,7 +2,7 @@
 
 `asgiref.typing` describes the messages of the specification, but neither every extension (zerocopysend, early hints)
 nor what applications really send; a layer that must pass everything on can promise no more than "a mapping".
-Applications typed either way are welcome.
+Applications are welcome however their frameworks type them: each has another way.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,4 +15,4 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-AnyASGIApp: TypeAlias = ASGIApp | ASGI3Application
+AnyASGIApp: TypeAlias = ASGI3Application | Callable[[Any, Any, Any], Awaitable[None]]

@@ -18,8 +18,8 @@ def api_key(
 ) -> Actor:
     """The actor who holds an API key that the application has verified, as in `set_actor(api_key(key, name="CI"))`.
 
-    Its type is `api_key`, its id a fingerprint: the beginning of a SHA-256 of the key, which nobody can turn back if the
-    key is random. For keys that can be guessed give `pseudonyms`: then its id is their mark.
+    Its type is `api_key`, its id a fingerprint: the beginning of a SHA-256 of the key, which nobody can turn back if
+    the key is random. For keys that can be guessed give `pseudonyms`: then its id is their mark.
     """
     if not key:
         raise ConfigurationError("key", key, "give the key that the application has verified")

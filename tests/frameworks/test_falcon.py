@@ -18,7 +18,7 @@ def served(on_post: Callable[..., Any], trail: AuditTrail) -> TestClient:
     resource = type("Resource", (), {"on_post": on_post})()
     app = falcon.asgi.App()
     app.add_route("/things/{number}", resource)
-    return TestClient(AuditMiddleware(app, trail))  # type: ignore[arg-type]  # typed with `dict`
+    return TestClient(AuditMiddleware(app, trail))
 
 
 def test_an_async_responder_is_heard(trail: AuditTrail, recorded: Recorded) -> None:

@@ -1,9 +1,7 @@
 """Litestar: the middleware around the application's own handler, and the exceptions that it answers itself."""
 
 from collections.abc import Iterator
-from typing import cast
 
-from asgi_audit._types import ASGIApp
 from asgi_audit.contrib.route import MUTATING, WEBSOCKETS, Route
 from asgi_audit.draft import KEY, Draft
 from asgi_audit.middleware import AnyTrail, AuditMiddleware
@@ -25,7 +23,7 @@ def install(app: Litestar, trail: AnyTrail) -> Litestar:
 
     `Litestar(middleware=[…])` would be the wrong place: what is not found passes it by.
     """
-    audit = AuditMiddleware(cast("ASGIApp", app.asgi_handler), trail)
+    audit = AuditMiddleware(app.asgi_handler, trail)
     app.asgi_handler = audit  # type: ignore[assignment]  # Litestar's own types of scopes are narrower
     app.after_exception.append(_tell)
     app.on_startup.append(audit.trail.open)
