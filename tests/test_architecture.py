@@ -23,7 +23,7 @@ LAYERS = {
     # 1: pure logic, no I/O, no asyncio
     **dict.fromkeys(["apikey", "client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
     **dict.fromkeys(["health", "identity", "integrity", "mounts", "notes", "opening", "paths", "policy"], 1),
-    **dict.fromkeys(["redaction", "routing", "rule", "store", "trace", "user"], 1),
+    **dict.fromkeys(["redaction", "routing", "rule", "store", "tally", "trace", "user"], 1),
     # 2: moving records
     **dict.fromkeys(["anchors", "delivery", "journal", "sinks", "verification"], 2),
     # 3: the gate

@@ -6,6 +6,7 @@ from typing import Any, Final, TypedDict, Unpack, cast
 import msgspec
 
 from asgi_audit.record import Actor, Change, Outcome, Target
+from asgi_audit.tally import Tally
 
 CHANGED: Final = "data.change"  # the action of a record that is there for its changes alone
 
@@ -67,7 +68,7 @@ class Notes:
         self.tenant = tenant
         self.outcome = outcome
         self.data = _data(data)
-        self.changes: list[Change] = []
+        self.changes: list[Change] = Tally()
 
     def merge(self, later: "Notes") -> None:
         """Add what was said later: targets, data and changes add up, of the rest the last word counts."""
