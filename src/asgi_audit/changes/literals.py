@@ -1,0 +1,134 @@
+"""SQL without its literals, and what a statement that is only text changes.
+
+What is not surely a name, a keyword, an operator or a placeholder does not stay. Where dialects disagree on where a
+literal ends (a backslash in a string), nothing stays.
+"""
+
+import re
+from collections.abc import Iterator, Set
+from typing import Final, NamedTuple
+
+WITHHELD: Final = "(withheld)"
+ALL_ROWS: Final = "(all rows)"
+VALUES: Final = "(values)"
+UNKNOWN_TABLE: Final = "(unknown)"
+
+_LITERAL: Final = "?"
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
+    | (?P<string>(?:[A-Za-z]{1,2}&?)?'(?:[^']|'')*(?:'|\Z) | \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z) | \$[A-Za-z_]+\$)
+    | (?P<double>"(?:[^"]|"")*(?:"|\Z))
+    | (?P<name>`[^`]*` | \[[^\W\d][\w ]*\] | [^\W\d][\w$]*)
+    | (?P<place>::\s*[^\W\d]\w* | :[^\W\d]\w* | %\(\w+\)s | %s | \$\d+ | \?)
+    | (?P<number>\d[\w.]* | \.\d[\w.]*)
+    | (?P<other>\S)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_EXPANDING: Final = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
+_TIGHT: Final = re.compile(r"(?<=[(.]) | (?=[),.;])|(?<=\w) (?=\(:)")
+_CHANGING: Final = frozenset({"insert", "update", "delete", "replace", "merge", "truncate", "copy", "load"})
+_OF_ROWS: Final = frozenset({"update", "delete", "truncate"})  # of all of them, unless it says which
+_CALLING: Final = frozenset({"call", "do", "exec", "execute"})
+_MAY_CHANGE: Final = re.compile(rf"(?i)\b(?:{'|'.join(sorted(_CHANGING | _CALLING))})\b")
+_BEFORE_TABLE: Final = frozenset(
+    {"into", "from", "only", "or", "ignore", "replace", "abort", "fail", "rollback", "table", "quick", "delayed"}
+    | {"low_priority", "high_priority", "data", "infile", "local", "overwrite"}
+)
+
+
+class Told(NamedTuple):
+    """What a statement does, as far as its text tells."""
+
+    operation: str
+    type: str
+    criteria: str
+
+
+def without_literals(sql: str, names: Set[str] = frozenset()) -> str:
+    """The SQL on one line, literals as `?`. A quoted name stays if it is one of `names`: elsewhere it may be a text."""
+    tokens = _tokens(_EXPANDING.sub(r":\1", sql), names)
+    return WITHHELD if tokens is None else _joined(tokens)
+
+
+def told(sql: str) -> Iterator[Told]:
+    """What each of the statements in a text changes; of those that change no rows, nothing."""
+    if not _MAY_CHANGE.search(sql):
+        return
+    tokens = _tokens(sql, None)
+    if tokens is None:
+        words = re.findall(r"\w+", sql.lower())
+        found = next((word for word in words if word in _CHANGING or word in _CALLING), None)
+        if found is not None:
+            yield Told(found, UNKNOWN_TABLE, WITHHELD)
+        return
+    statement: list[str] = []
+    for part in [*tokens, ";"]:
+        if part != ";":
+            statement.append(part)
+        else:
+            yield from _one(statement)
+            statement = []
+
+
+def _one(tokens: list[str]) -> Iterator[Told]:
+    words = [token.lower() for token in tokens]
+    first = next((word for word in words if word != "("), "")
+    if first in _CALLING:
+        yield Told(first, UNKNOWN_TABLE, _joined(_unquoted(tokens)))
+        return
+    if first == "with" or (first == "explain" and "analyze" in words):
+        for at, word in enumerate(words):
+            if word in _CHANGING and (first == "explain" or words[at - 1] in {"(", ")"}):
+                yield Told(word, _table(tokens[at + 1 :]), _joined(_unquoted(tokens)))
+    elif first in _CHANGING:
+        at = words.index(first)
+        criteria = VALUES
+        if "where" in words[at:]:
+            criteria = _joined(_unquoted(tokens[words.index("where", at) + 1 :]))
+        elif first in _OF_ROWS:
+            criteria = ALL_ROWS
+        yield Told(first, _table(tokens[at + 1 :]), criteria)
+
+
+def _table(tokens: list[str]) -> str:
+    """The name that comes first, with its schema."""
+    rest = iter(tokens)
+    name = next((token for token in rest if token.lower() not in _BEFORE_TABLE), "")
+    if not re.match(r"[^\W\d]|[\"`\[]", name):
+        return UNKNOWN_TABLE
+    parts = [name.strip('"`[]')]
+    for dot, part in zip(rest, rest, strict=False):
+        if dot != ".":
+            break
+        parts.append(part.strip('"`[]'))
+    return ".".join(parts)
+
+
+def _tokens(sql: str, names: Set[str] | None) -> list[str] | None:
+    """The parts of the SQL, or `None` if they can't be told. Without `names`, quoted ones stay for now."""
+    found: list[str] = []
+    for match in _TOKEN.finditer(sql):
+        kind, text = match.lastgroup, match[0]
+        if kind == "tag":
+            kind = "string"
+        if kind == "string" or kind == "double":
+            quoted = text[1:-1].replace('""', '"')
+            if "\\" in text or (kind == "double" and (len(text) < 2 or text[-1] != '"')):
+                return None
+            keep = kind == "double" and (names is None or quoted in names)
+            found.append(text if keep else _LITERAL)
+        elif kind == "number":
+            found.append(_LITERAL)
+        elif kind != "comment":
+            found.append(text)
+    return found
+
+
+def _unquoted(tokens: list[str]) -> list[str]:
+    return [_LITERAL if token.startswith('"') else token for token in tokens]
+
+
+def _joined(tokens: list[str]) -> str:
+    return _TIGHT.sub("", " ".join(tokens))

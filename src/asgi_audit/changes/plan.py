@@ -1,0 +1,115 @@
+"""What there is to know of a mapped class before any of its objects changes."""
+
+from collections.abc import Mapping, Set
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Column, Table
+from sqlalchemy.orm import Mapper
+from sqlalchemy.sql.expression import FromClause
+
+from asgi_audit.changes.snapshot import EXCLUDED, key_text, snapshot
+from asgi_audit.context import outside
+from asgi_audit.redaction import Redactor
+
+EXCLUDE: Final = "__audit_exclude__"
+
+_REDACTED: Final = "[redacted]"
+_names = Redactor()  # for keys, which go into the id: the trail's redactor does not know of which columns that is made
+
+
+class TablePlan:
+    """One table of a mapped class: attributes by column, and what the database or SQLAlchemy sets by itself."""
+
+    def __init__(self, mapper: Mapper[Any], table: Table, columns: dict[str, Column[Any]], excluded: Set[str]) -> None:
+        version = mapper.version_id_col
+        self.type = table.fullname
+        self.names = {key: column.name for key, column in columns.items()}
+        self.hidden = frozenset(key for key, column in columns.items() if excluded & {key, column.name, "*"})
+        self.versioned = version is not None and version.table is table
+        self.on_update = tuple(
+            key
+            for key, column in columns.items()
+            if column is version or column.onupdate is not None or column.server_onupdate is not None
+        )
+        self.null_unless_set = tuple(
+            key for key, column in columns.items() if column.default is None and column.server_default is None
+        )
+
+    def shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by attribute as values by column."""
+        return {
+            self.names[key]: EXCLUDED if key in self.hidden else snapshot(value)
+            for key, value in values.items()
+            if key in self.names
+        }
+
+
+class Plan:
+    """A mapped class: its tables, its key, its association tables."""
+
+    def __init__(self, mapper: Mapper[Any]) -> None:
+        by_table: dict[FromClause, dict[str, Column[Any]]] = {}
+        for prop in mapper.column_attrs:
+            for column in prop.columns:
+                if isinstance(column, Column) and isinstance(column.table, Table):
+                    by_table.setdefault(column.table, {})[prop.key] = column
+        excluded, self.excluded = _excluded(mapper.class_, {name for each in by_table.values() for name in _both(each)})
+        self.tables = tuple(
+            TablePlan(mapper, table, by_table[table], excluded)
+            for table in mapper.tables
+            if isinstance(table, Table) and table in by_table
+        )
+        self.attributes = frozenset(key for table in self.tables for key in table.names)
+        self.on_update = tuple({key: None for table in self.tables for key in table.on_update})
+        self.key = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
+        self._masks = tuple(
+            _mask(key, column, excluded) for key, column in zip(self.key, mapper.primary_key, strict=True)
+        )
+        self.associations = frozenset(
+            relation.secondary for relation in mapper.relationships if relation.secondary is not None
+        )
+
+    def id(self, parts: tuple[Any, ...]) -> str | None:
+        """The key as text."""
+        return key_text([part if mask is None else mask for part, mask in zip(parts, self._masks, strict=True)])
+
+
+_plans: WeakKeyDictionary[Mapper[Any], Plan] = WeakKeyDictionary()
+
+
+def plan_of(mapper: Mapper[Any]) -> Plan:
+    """The mapper's plan, made once."""
+    plan = _plans.get(mapper)
+    if plan is None:
+        plan = _plans[mapper] = Plan(mapper)
+    return plan
+
+
+def _both(columns: Mapping[str, Column[Any]]) -> set[str]:
+    """What `__audit_exclude__` may call them."""
+    return {name for key, column in columns.items() for name in (key, column.name)}
+
+
+def _excluded(cls: type, known: Set[str]) -> tuple[Set[str], bool]:
+    """Which columns are left out, by the class or one that it inherits from; and whether all of it is."""
+    names: set[str] = set()
+    for each in cls.__mro__:
+        said = vars(each).get(EXCLUDE, ())
+        if said is True:
+            return names, True
+        found = {said} if isinstance(said, str) else said
+        if not isinstance(found, set | frozenset | list | tuple) or not all(isinstance(name, str) for name in found):
+            outside.note(f"an {EXCLUDE} is neither True nor a set of names: no value of its class is shown")
+            return {"*"}, False
+        if not known >= set(found):
+            outside.note(f"an {EXCLUDE} names a column that is not mapped")
+        names.update(found)
+    return names, False
+
+
+def _mask(key: str, column: Any, excluded: Set[str]) -> str | None:
+    """What stands for a part of the key that must not be seen."""
+    if excluded & {key, column.name, "*"}:
+        return EXCLUDED
+    return _REDACTED if _names.denies(column.name) else None

@@ -1,0 +1,142 @@
+"""Rows that a flush has written, from what SQLAlchemy knows of their objects. Nothing here loads anything.
+
+After a flush, its objects still remember their values from before. A value that was never loaded is not in `before`,
+one that the database made up and nobody fetched is not in `after` of an insert, and marked in that of an update.
+"""
+
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy.orm import InstanceState, PassiveFlag, Session, UOWTransaction
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.sql.expression import ClauseElement
+
+from asgi_audit.changes.plan import Plan, TablePlan, plan_of
+from asgi_audit.changes.snapshot import COMPUTED
+from asgi_audit.record import Change
+
+State: TypeAlias = InstanceState[Any]
+Values: TypeAlias = dict[str, Any]
+Early: TypeAlias = dict[State, tuple[Values, Values]]
+
+_UNKNOWN: Final = object()
+
+
+def look_ahead(session: Session) -> Early:
+    """Before the flush: the old values of what it sets without keeping them. First expressions, then the rest."""
+    found: Early = {}
+    for each in session.dirty:
+        state = instance_state(each)
+        plan = plan_of(state.mapper)
+        values = state.dict
+        expressions = {
+            key: _old(state, key)
+            for key in state.committed_state
+            if key in plan.attributes and _is_expression(values.get(key))
+        }
+        others = {key: values[key] for key in plan.on_update if key in values and key not in expressions}
+        if expressions or others:
+            found[state] = (expressions, others)
+    return found
+
+
+def written(flush: UOWTransaction, early: Early) -> Iterator[Change]:
+    """What a flush has done, in the order in which it does such things: updates, inserts, deletes."""
+    inserts: list[Change] = []
+    deletes: list[Change] = []
+    replaced = {state.key[:2]: state for state, (gone, kept) in flush.states.items() if gone and kept and state.key}
+    for state, (gone, kept) in flush.states.items():
+        if kept:
+            continue
+        plan = plan_of(state.mapper)
+        if plan.excluded:
+            continue
+        if gone:
+            deletes += _deleted(plan, state)
+        elif state.key is not None:
+            yield from _updated(plan, state, early.get(state, ({}, {})))
+        else:
+            old = replaced.get(_identity(plan, state)) if replaced else None
+            inserts += _inserted(plan, state) if old is None else _switched(plan, state, old)
+    yield from inserts
+    yield from deletes
+
+
+def _inserted(plan: Plan, state: State) -> Iterator[Change]:
+    values = state.dict
+    key = plan.id(tuple(values.get(key) for key in plan.key))
+    for table in plan.tables:
+        after = table.shown(values)
+        for absent in table.null_unless_set:
+            if absent not in values and absent not in state.expired_attributes:
+                after[table.names[absent]] = None
+        yield Change(operation="insert", type=table.type, id=key, after=after)
+
+
+def _deleted(plan: Plan, state: State) -> Iterator[Change]:
+    values = {key: value for key in state.dict if (value := _old(state, key)) is not _UNKNOWN}
+    for table in plan.tables:
+        yield Change(operation="delete", type=table.type, id=_key(plan, state), before=table.shown(values))
+
+
+def _updated(plan: Plan, state: State, early: tuple[Values, Values]) -> Iterator[Change]:
+    expressions, others = early
+    values = state.dict
+    changed: dict[str, tuple[Any, Any]] = {}
+    for key in state.committed_state:
+        if key in plan.attributes:
+            added, _, deleted = state.get_history(key, PassiveFlag.PASSIVE_NO_INITIALIZE)
+            if added or deleted:
+                changed[key] = (deleted[0] if deleted else _UNKNOWN, added[0] if added else None)
+    for key, old in expressions.items():
+        changed[key] = (old, values.get(key, COMPUTED))
+    if changed:
+        yield from _changes(plan, state, changed, others)
+
+
+def _switched(plan: Plan, state: State, old: State) -> Iterator[Change]:
+    """An object that took the key of one that was deleted: SQLAlchemy updates the row."""
+    changed = {key: (_old(old, key), COMPUTED) for key in plan.attributes & state.expired_attributes}
+    for key in plan.attributes.intersection(state.dict):
+        before, now = _old(old, key), state.dict[key]
+        if before is _UNKNOWN or state.manager[key].impl.is_equal(now, before) is not True:
+            changed[key] = (before, now)
+    return _changes(plan, old, changed, {})
+
+
+def _changes(plan: Plan, state: State, changed: dict[str, tuple[Any, Any]], others: Values) -> Iterator[Change]:
+    for table in plan.tables:
+        own = {key: pair for key, pair in changed.items() if key in table.names}
+        if own or (table.versioned and changed):
+            for key in table.on_update:
+                own.setdefault(key, (others.get(key, _UNKNOWN), state.dict.get(key, COMPUTED)))
+            yield _update(table, _key(plan, state), own)
+
+
+def _update(table: TablePlan, key: str | None, pairs: Mapping[str, tuple[Any, Any]]) -> Change:
+    before = {key: old for key, (old, _) in pairs.items() if old is not _UNKNOWN}
+    after = {key: new for key, (_, new) in pairs.items()}
+    return Change(operation="update", type=table.type, id=key, before=table.shown(before), after=table.shown(after))
+
+
+def _key(plan: Plan, state: State) -> str | None:
+    return None if state.key is None else plan.id(itemgetter(1)(state.key))
+
+
+def _identity(plan: Plan, state: State) -> tuple[type, tuple[Any, ...]]:
+    """What begins the identity key of an object that has none yet."""
+    return state.mapper.base_mapper.class_, tuple(state.dict.get(key) for key in plan.key)
+
+
+def _old(state: State, key: str) -> Any:
+    """The value from before, if it is known."""
+    old = state.committed_state.get(key, _UNKNOWN)
+    if old is _UNKNOWN:
+        return state.dict.get(key, _UNKNOWN)
+    return _UNKNOWN if old is NO_VALUE else old
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
