@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from asgi_audit.changes import capture, capture_changes, plan
+from asgi_audit.changes import capture_changes
+from asgi_audit.context import outside
 from asgi_audit.failures import Failures
 from tests.changes.databases import in_memory
 from tests.changes.models import Base
@@ -29,10 +30,7 @@ def maker(engine: Engine) -> Iterator[sessionmaker[Session]]:
         yield maker
 
 
-@pytest.fixture(autouse=True)
-def homeless(monkeypatch: pytest.MonkeyPatch) -> Failures:
-    """What fails outside of any request, in this test alone."""
-    failures = Failures()
-    monkeypatch.setattr(capture, "outside", failures)
-    monkeypatch.setattr(plan, "outside", failures)
-    return failures
+@pytest.fixture
+def homeless() -> Failures:
+    """What fails outside of any request."""
+    return outside

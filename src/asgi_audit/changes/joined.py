@@ -5,8 +5,10 @@ on record that were rolled back.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Connection, event
+from sqlalchemy.sql.elements import RollbackToSavepointClause, SavepointClause
 
 from asgi_audit.changes.ledger import Tallies
 
@@ -20,8 +22,7 @@ class Joined:
         self._savepoints: dict[str, int] = {}  # how many were waiting when it was made
         event.listen(connection, "commit", self._commit)
         event.listen(connection, "rollback", self._rollback)
-        event.listen(connection, "savepoint", self._savepoint)
-        event.listen(connection, "rollback_savepoint", self._rollback_savepoint)
+        event.listen(connection, "after_cursor_execute", self._executed)
 
     def add(self, tallies: Tallies) -> None:
         """Keep the changes of a session that has committed."""
@@ -37,8 +38,12 @@ class Joined:
         self._waiting.clear()
         self._savepoints.clear()
 
-    def _savepoint(self, _connection: Connection, name: str) -> None:
-        self._savepoints[name] = len(self._waiting)
-
-    def _rollback_savepoint(self, _connection: Connection, name: str, _context: None) -> None:
-        del self._waiting[self._savepoints.pop(name, 0) :]
+    def _executed(
+        self, _connection: Connection, _cursor: object, _sql: str, _values: object, context: Any, _: bool
+    ) -> None:
+        """Mind the savepoints, whoever makes them. Their own events do not tell their names."""
+        element = None if context.compiled is None else context.compiled.statement
+        if isinstance(element, SavepointClause):
+            self._savepoints[element.ident] = len(self._waiting)
+        elif isinstance(element, RollbackToSavepointClause):
+            del self._waiting[self._savepoints.pop(element.ident, 0) :]

@@ -22,12 +22,12 @@ _TOKEN: Final = re.compile(
     | (?P<name>`[^`]*` | \[[^\W\d][\w ]*\] | [^\W\d][\w$]*)
     | (?P<place>::\s*[^\W\d]\w* | :[^\W\d]\w* | %\(\w+\)s | %s | \$\d+ | \?)
     | (?P<number>\d[\w.]* | \.\d[\w.]*)
-    | (?P<other>\S)
+    | (?P<other><>|!=|<=|>=|\|\||->>?|\S)
     """,
     re.VERBOSE | re.DOTALL,
 )
+_DOUBLE: Final = re.compile(r'"(?:[^"]|"")*"')
 _EXPANDING: Final = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
-_TIGHT: Final = re.compile(r"(?<=[(.]) | (?=[),.;])|(?<=\w) (?=\(:)")
 _CHANGING: Final = frozenset({"insert", "update", "delete", "replace", "merge", "truncate", "copy", "load"})
 _OF_ROWS: Final = frozenset({"update", "delete", "truncate"})  # of all of them, unless it says which
 _CALLING: Final = frozenset({"call", "do", "exec", "execute"})
@@ -36,6 +36,11 @@ _BEFORE_TABLE: Final = frozenset(
     {"into", "from", "only", "or", "ignore", "replace", "abort", "fail", "rollback", "table", "quick", "delayed"}
     | {"low_priority", "high_priority", "data", "infile", "local", "overwrite"}
 )
+
+
+class _Token(NamedTuple):
+    text: str
+    gap: bool  # whether something stood between it and the one before
 
 
 class Told(NamedTuple):
@@ -63,17 +68,17 @@ def told(sql: str) -> Iterator[Told]:
         if found is not None:
             yield Told(found, UNKNOWN_TABLE, WITHHELD)
         return
-    statement: list[str] = []
-    for part in [*tokens, ";"]:
-        if part != ";":
+    statement: list[_Token] = []
+    for part in [*tokens, _Token(";", False)]:
+        if part.text != ";":
             statement.append(part)
         else:
             yield from _one(statement)
             statement = []
 
 
-def _one(tokens: list[str]) -> Iterator[Told]:
-    words = [token.lower() for token in tokens]
+def _one(tokens: list[_Token]) -> Iterator[Told]:
+    words = [token.text.lower() for token in tokens]
     first = next((word for word in words if word != "("), "")
     if first in _CALLING:
         yield Told(first, UNKNOWN_TABLE, _joined(_unquoted(tokens)))
@@ -92,9 +97,9 @@ def _one(tokens: list[str]) -> Iterator[Told]:
         yield Told(first, _table(tokens[at + 1 :]), criteria)
 
 
-def _table(tokens: list[str]) -> str:
+def _table(tokens: list[_Token]) -> str:
     """The name that comes first, with its schema."""
-    rest = iter(tokens)
+    rest = iter([token.text for token in tokens])
     name = next((token for token in rest if token.lower() not in _BEFORE_TABLE), "")
     if not re.match(r"[^\W\d]|[\"`\[]", name):
         return UNKNOWN_TABLE
@@ -106,29 +111,28 @@ def _table(tokens: list[str]) -> str:
     return ".".join(parts)
 
 
-def _tokens(sql: str, names: Set[str] | None) -> list[str] | None:
+def _tokens(sql: str, names: Set[str] | None) -> list[_Token] | None:
     """The parts of the SQL, or `None` if they can't be told. Without `names`, quoted ones stay for now."""
-    found: list[str] = []
+    found: list[_Token] = []
+    end = 0
     for match in _TOKEN.finditer(sql):
         kind, text = match.lastgroup, match[0]
-        if kind == "tag":
-            kind = "string"
-        if kind == "string" or kind == "double":
-            quoted = text[1:-1].replace('""', '"')
-            if "\\" in text or (kind == "double" and (len(text) < 2 or text[-1] != '"')):
+        if kind == "comment":
+            continue
+        if kind in {"string", "tag", "double"}:
+            if "\\" in text or (kind == "double" and not _DOUBLE.fullmatch(text)):
                 return None
-            keep = kind == "double" and (names is None or quoted in names)
-            found.append(text if keep else _LITERAL)
-        elif kind == "number":
-            found.append(_LITERAL)
-        elif kind != "comment":
-            found.append(text)
+            keep = kind == "double" and (names is None or text[1:-1].replace('""', '"') in names)
+        else:
+            keep = kind != "number"
+        found.append(_Token(text if keep else _LITERAL, match.start() > end))
+        end = match.end()
     return found
 
 
-def _unquoted(tokens: list[str]) -> list[str]:
-    return [_LITERAL if token.startswith('"') else token for token in tokens]
+def _unquoted(tokens: list[_Token]) -> list[_Token]:
+    return [token._replace(text=_LITERAL) if token.text.startswith('"') else token for token in tokens]
 
 
-def _joined(tokens: list[str]) -> str:
-    return _TIGHT.sub("", " ".join(tokens))
+def _joined(tokens: list[_Token]) -> str:
+    return "".join(f" {token.text}" if token.gap else token.text for token in tokens).strip()

@@ -23,8 +23,8 @@ class TablePlan:
 
     def __init__(self, mapper: Mapper[Any], table: Table, columns: dict[str, Column[Any]], excluded: Set[str]) -> None:
         version = mapper.version_id_col
-        self.type = table.fullname
-        self.names = {key: column.name for key, column in columns.items()}
+        self.type = str(table.fullname)  # SQLAlchemy has a class of its own for some names
+        self.names = {key: str(column.name) for key, column in columns.items()}
         self.hidden = frozenset(key for key, column in columns.items() if excluded & {key, column.name, "*"})
         self.versioned = version is not None and version.table is table
         self.on_update = tuple(

@@ -5,7 +5,6 @@ one that the database made up and nobody fetched is not in `after` of an insert,
 """
 
 from collections.abc import Iterator, Mapping
-from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy.orm import InstanceState, PassiveFlag, Session, UOWTransaction
@@ -44,24 +43,30 @@ def look_ahead(session: Session) -> Early:
 
 def written(flush: UOWTransaction, early: Early) -> Iterator[Change]:
     """What a flush has done, in the order in which it does such things: updates, inserts, deletes."""
-    inserts: list[Change] = []
-    deletes: list[Change] = []
-    replaced = {state.key[:2]: state for state, (gone, kept) in flush.states.items() if gone and kept and state.key}
+    new: list[State] = []
+    changed: list[State] = []
+    deleted: list[State] = []
+    replaced: dict[tuple[Any, ...], State] = {}
     for state, (gone, kept) in flush.states.items():
         if kept:
-            continue
+            if gone and state.key:
+                replaced[state.key[:2]] = state
+        elif not plan_of(state.mapper).excluded:
+            (deleted if gone else changed if state.key else new).append(state)
+    for state in sorted(changed, key=_place):
+        yield from _updated(plan_of(state.mapper), state, early.get(state, ({}, {})))
+    for state in sorted(new, key=lambda state: state.insert_order or 0):
         plan = plan_of(state.mapper)
-        if plan.excluded:
-            continue
-        if gone:
-            deletes += _deleted(plan, state)
-        elif state.key is not None:
-            yield from _updated(plan, state, early.get(state, ({}, {})))
-        else:
-            old = replaced.get(_identity(plan, state)) if replaced else None
-            inserts += _inserted(plan, state) if old is None else _switched(plan, state, old)
-    yield from inserts
-    yield from deletes
+        old = replaced.get(_identity(plan, state)) if replaced else None
+        yield from _inserted(plan, state) if old is None else _switched(plan, state, old)
+    for state in sorted(deleted, key=_place):
+        yield from _deleted(plan_of(state.mapper), state)
+
+
+def _place(state: State) -> tuple[str, int, str]:
+    """Where to show it: SQLAlchemy keeps what is flushed in sets."""
+    key = str(state.key and state.key[1])
+    return state.mapper.class_.__name__, len(key), key
 
 
 def _inserted(plan: Plan, state: State) -> Iterator[Change]:
@@ -88,8 +93,8 @@ def _updated(plan: Plan, state: State, early: tuple[Values, Values]) -> Iterator
     for key in state.committed_state:
         if key in plan.attributes:
             added, _, deleted = state.get_history(key, PassiveFlag.PASSIVE_NO_INITIALIZE)
-            if added or deleted:
-                changed[key] = (deleted[0] if deleted else _UNKNOWN, added[0] if added else None)
+            if added:
+                changed[key] = (deleted[0] if deleted else _UNKNOWN, added[0])
     for key, old in expressions.items():
         changed[key] = (old, values.get(key, COMPUTED))
     if changed:
@@ -122,7 +127,7 @@ def _update(table: TablePlan, key: str | None, pairs: Mapping[str, tuple[Any, An
 
 
 def _key(plan: Plan, state: State) -> str | None:
-    return None if state.key is None else plan.id(itemgetter(1)(state.key))
+    return None if state.key is None else plan.id(state.key[1])
 
 
 def _identity(plan: Plan, state: State) -> tuple[type, tuple[Any, ...]]:

@@ -72,7 +72,7 @@ def besides(cursor: Any, context: Any, sql: str) -> Iterator[Change]:
 def pairs(context: Any, element: UpdateBase) -> Iterator[Change]:
     """The rows of an association table that a flush has inserted, deleted, or given the new keys of what they join."""
     table = element.table
-    columns = {column.key: column.name for column in table.c}
+    columns = {column.key: str(column.name) for column in table.c}
     for parameters in context.compiled_parameters:
         now = {name: snapshot(parameters[key]) for key, name in columns.items() if key in parameters}
         if isinstance(element, Insert):
@@ -103,7 +103,8 @@ def _operation(element: UpdateBase) -> str:
 
 def _table(element: UpdateBase) -> str:
     table = element.table
-    return table.fullname if isinstance(table, Table) else getattr(table, "name", None) or UNKNOWN_TABLE
+    name = table.fullname if isinstance(table, Table) else getattr(table, "name", None)
+    return str(name or UNKNOWN_TABLE)
 
 
 def _criteria(element: UpdateBase) -> str:
