@@ -5,6 +5,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from asgi_audit.context import outside
+from asgi_audit.failures import Failures
 from tests.notebook import draft, notebook  # noqa: F401
 from tests.postgres import postgres, postgres_admin_url, postgres_url  # noqa: F401 - fixtures
 from tests.sqlite import sqlite_url  # noqa: F401
@@ -27,6 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals in the default place are the test's own."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(autouse=True)
+def _outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the process counts outside of any request is the test's own."""
+    fresh = Failures()
+    for name in ("_counts", "_logged", "_last"):
+        monkeypatch.setattr(outside, name, getattr(fresh, name))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,9 @@ LAYERS = {
     # 0: words
     **dict.fromkeys(["_types", "errors", "ids", "interruption", "process", "record"], 0),
     # 1: pure logic, no I/O, no asyncio
-    **dict.fromkeys(["apikey", "client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1),
+    **dict.fromkeys(
+        ["apikey", "audited", "client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1
+    ),
     **dict.fromkeys(["health", "identity", "integrity", "mounts", "notes", "opening", "paths", "policy"], 1),
     **dict.fromkeys(["redaction", "routing", "rule", "store", "tally", "trace", "user"], 1),
     # 2: moving records

@@ -1,6 +1,7 @@
 """The audit trail for ASGI applications: who did what to which resource, when, from where, and how it ended."""
 
 from asgi_audit.apikey import api_key
+from asgi_audit.audited import audited
 from asgi_audit.context import acting_as, annotate, current_actor, set_actor
 from asgi_audit.delivery import Delivery
 from asgi_audit.errors import AuditError, ConfigurationError, FlushTimeout, RecordRejected
@@ -39,6 +40,7 @@ __all__ = [
     "acting_as",
     "annotate",
     "api_key",
+    "audited",
     "current_actor",
     "set_actor",
 ]
