@@ -73,9 +73,12 @@ def test_wheel_holds_the_package_alone(wheel: zipfile.ZipFile) -> None:
 
 
 def test_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
-    """The command `asgi-audit` is the only entry point: our own sinks need no installed metadata."""
+    """The command `asgi-audit` and the pytest plugin; our own sinks need no installed metadata."""
     name = next(name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
-    assert wheel.read(name).decode().split("\n") == ["[console_scripts]", "asgi-audit = asgi_audit.cli:main", ""]
+    assert wheel.read(name).decode().split() == [
+        *["[console_scripts]", "asgi-audit", "=", "asgi_audit.cli:main"],
+        *["[pytest11]", "asgi_audit", "=", "asgi_audit.pytest_plugin"],
+    ]
 
 
 def test_source_archive_can_test_itself(built: Path) -> None:

@@ -153,7 +153,7 @@ def test_the_nearest_records_are_shown(trail: MemoryTrail) -> None:
     """Field by field, as a test would write it; of equally near ones the latest first, which is the one just made."""
     expected = {"action": "invoice.approve", "actor": "42", "outcome": Outcome.SUCCESS, "target": None}
     assert failure(trail, **expected).splitlines() == [
-        "0 of 3 records are as expected, where 1 should be; the nearest (- expected, + recorded):",
+        "expected 1 such record, found 0 among 3; the nearest (- expected, + recorded):",
         "",
         "record 3, event: user.rename, success",
         "  - action   'invoice.approve'",
@@ -196,11 +196,11 @@ def test_too_many_are_named(trail: MemoryTrail) -> None:
     """A trail that says a thing twice is as wrong as one that does not say it."""
     named = ["", "record 1, event: user.rename, success", "record 3, event: user.rename, success"]
     assert failure(trail, action="user.rename").splitlines() == [
-        "2 of 3 records are as expected, where 1 should be:",
+        "expected 1 such record, found 2 among 3:",
         *named,
     ]
     assert failure(trail, action="user.rename", times=0).splitlines() == [
-        "2 of 3 records are as expected, where none should be:",
+        "expected no such records, found 2 among 3:",
         *named,
     ]
 
@@ -208,18 +208,18 @@ def test_too_many_are_named(trail: MemoryTrail) -> None:
 def test_too_few_show_the_nearest_of_the_others(trail: MemoryTrail) -> None:
     """Not those that are as expected; if there are no others, that is said."""
     text = failure(trail, action="invoice.approve", times=2)
-    assert text.startswith("1 of 3 records is as expected, where 2 should be; the nearest")
+    assert text.startswith("expected 2 such records, found 1 among 3; the nearest")
     assert "record 2" not in text
-    assert failure(trail, times=4) == "3 of 3 records are as expected, where 4 should be"
+    assert failure(trail, times=4) == "expected 4 such records, found 3 among 3"
 
 
 def test_an_empty_trail_says_so() -> None:
     """The likeliest cause is that the application has another trail."""
     trail = MemoryTrail()
     assert failure(trail, action="a") == (
-        "nothing was recorded, where 1 record should be: does the application record into this trail?"
+        "expected 1 such record, but nothing was recorded: does the application record into this trail?"
     )
-    assert failure(trail, times=2).startswith("nothing was recorded, where 2 records should be")
+    assert failure(trail, times=2).startswith("expected 2 such records, but nothing was recorded")
     assert trail.assert_audited(times=0) == []
 
 

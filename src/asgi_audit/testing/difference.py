@@ -28,13 +28,13 @@ class Compared(NamedTuple):
 
 
 def difference(compared: Sequence[Compared], times: int) -> str:
-    """Why it is not `times` records that are as expected."""
+    """Why it is wrong that not `times` records are as expected."""
+    such = f"expected {times or 'no'} such record{'' if times == 1 else 's'}"
     if not compared:
-        return f"nothing was recorded, where {_records(times)} should be: does the application record into this trail?"
+        return f"{such}, but nothing was recorded: does the application record into this trail?"
     found = [each for each in compared if each.equal]
     others = sorted((each for each in compared if not each.equal), key=lambda each: each.distance)
-    verb = "is" if len(found) == 1 else "are"
-    head = f"{len(found)} of {_records(len(compared))} {verb} as expected, where {times or 'none'} should be"
+    head = f"{such}, found {len(found)} among {len(compared)}"
     if len(found) > times:
         return "\n".join([f"{head}:", "", *(_headline(each) for each in found)])
     if not others:
@@ -43,10 +43,6 @@ def difference(compared: Sequence[Compared], times: int) -> str:
     for each in others[:_MOST]:
         lines += ["", _headline(each), *_fields(each.fields)]
     return "\n".join(lines)
-
-
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"
 
 
 def _headline(each: Compared) -> str:
