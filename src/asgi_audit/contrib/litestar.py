@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from asgi_audit.contrib.hook import fail
 from asgi_audit.contrib.route import MUTATING, WEBSOCKETS, Route
-from asgi_audit.draft import KEY, Draft
 from asgi_audit.middleware import AnyTrail, AuditMiddleware
 
 try:
@@ -49,6 +49,5 @@ def routes(app: Litestar) -> Iterator[Route]:
 
 
 async def _tell(error: Exception, scope: Scope) -> None:
-    draft = scope.get(KEY)
-    if isinstance(draft, Draft) and not isinstance(error, _ANSWERS):
-        draft.fail(error)
+    if not isinstance(error, _ANSWERS):
+        fail(scope, error)

@@ -1,5 +1,6 @@
 """One route of an application, as its framework knows it before any request."""
 
+import re
 from typing import Final, NamedTuple
 
 from asgi_audit.rule import WEBSOCKET
@@ -14,3 +15,12 @@ class Route(NamedTuple):
     methods: tuple[str, ...]
     template: str
     endpoint: object = None  # the function or class that serves it
+
+
+#: `<number>`, `<int:number>`, `<string(length=2):code>`: how Werkzeug and Django write a parameter.
+_ANGLED: Final = re.compile(r"<(?:\w+(?:\([^<>]*\))?:)?(\w+)>")
+
+
+def braced(template: str) -> str:
+    """The template with its `<int:number>` as `{number}`."""
+    return _ANGLED.sub(r"{\1}", template)
