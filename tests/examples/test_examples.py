@@ -88,45 +88,6 @@ def test_raw_asgi(tmp_path: Path) -> None:
     ]
 
 
-def test_starlette(tmp_path: Path) -> None:
-    """The authenticated user is the actor, and the route's template the action."""
-    with running(tmp_path, example("starlette_app.py")) as url:
-        assert httpx.post(f"{url}/invoices/2026-117/approve", headers=ADA).status_code == 200
-        assert httpx.post(f"{url}/invoices/2026-117/approve").status_code == 403
-        approved, refused = trail(tmp_path, 2)
-    action = "POST /invoices/{number}/approve"
-    assert [line(record) for record in [approved, refused]] == [
-        ("ada", action, "invoice:2026-117", "success"),
-        (None, action, None, "denied"),
-    ]
-    assert approved.actor is not None
-    assert approved.actor.source == "framework"
-
-
-def test_fastapi(tmp_path: Path) -> None:
-    """A change with its background task, a refusal, a sensitive read, and a caller whom nobody knows."""
-    with running(tmp_path, example("fastapi_app.py")) as url:
-        assert httpx.patch(f"{url}/projects/7", params={"name": "Apollo"}, headers=ADA).status_code == 200
-        assert httpx.delete(f"{url}/projects/7", headers=ADA).status_code == 403
-        assert httpx.get(f"{url}/payroll", headers=GRACE).status_code == 200
-        assert httpx.get(f"{url}/payroll").status_code in {401, 403}
-        assert httpx.get(f"{url}/docs").status_code == 200
-        records = trail(tmp_path, 5)
-    renamed, announced, *others = records
-    assert [line(record) for record in [renamed, announced]] == [
-        ("42", "PATCH /projects/{project}", "project:7", "success"),
-        ("42", "project.announce", "project:7", None),
-    ]
-    assert renamed.data == {"before": "Gemini", "after": "Apollo"}
-    assert announced.parent == renamed.id
-    assert [line(record) for record in others] == [
-        ("42", "DELETE /projects/{project}", None, "denied"),
-        ("43", "payroll.read", None, "success"),
-        (None, "GET /payroll", None, "denied"),
-    ]
-    assert {record.service for record in records} == {"projects"}
-
-
 def test_custom_sink(tmp_path: Path) -> None:
     """The collector gets what SQLite gets."""
     collector = ["-m", "uvicorn", "custom_sink:collector", "--app-dir", str(EXAMPLES), "--port", "0"]

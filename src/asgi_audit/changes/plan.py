@@ -100,10 +100,10 @@ def _excluded(cls: type, known: Set[str]) -> tuple[Set[str], bool]:
             return names, True
         found = {said} if isinstance(said, str) else said
         if not isinstance(found, set | frozenset | list | tuple) or not all(isinstance(name, str) for name in found):
-            outside.note(f"an {EXCLUDE} is neither True nor a set of names: no value of its class is shown")
+            outside.note("an __audit_exclude__ is neither True nor a set of names: no value of its class is shown")
             return {"*"}, False
         if not known >= set(found):
-            outside.note(f"an {EXCLUDE} names a column that is not mapped")
+            outside.note("an __audit_exclude__ names a column that is not mapped")
         names.update(found)
     return names, False
 
