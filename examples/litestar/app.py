@@ -23,7 +23,7 @@ from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, JSONBody
 from litestar.response import Response
 from litestar.security.jwt import JWTCookieAuth, Token
 
@@ -82,7 +82,7 @@ def administrator(connection: ASGIConnection[Any, User, Any, Any], _: BaseRouteH
 
 
 @post("/sign-in", status_code=200)
-async def sign_in(data: SignIn) -> Response[dict[str, str]]:
+async def sign_in(data: JSONBody[SignIn]) -> Response[dict[str, str]]:
     user = USERS.get(data.name)
     if user is None or not secrets.compare_digest(user.password, data.password):
         raise NotAuthorizedException("wrong name or password")
@@ -92,7 +92,7 @@ async def sign_in(data: SignIn) -> Response[dict[str, str]]:
 
 # <actions>
 @put("/invoices/{number:str}")
-async def change(number: FromPath[str], data: Invoice) -> Invoice:
+async def change(number: FromPath[str], data: JSONBody[Invoice]) -> Invoice:
     annotate(target=Target(number, type="invoice"), data={"before": invoices[number], "after": data.cents})
     invoices[number] = data.cents
     return data

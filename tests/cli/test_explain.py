@@ -102,10 +102,10 @@ def test_without_a_policy_of_one_s_own_it_is_the_default(
     [
         ("shop:without", "shop:without has no audit policy; name an application under AuditMiddleware"),
         ("shop:circle", "shop:circle has no audit policy; name an application under AuditMiddleware"),
-        ("shop:missing", "--app shop:missing: shop has no missing; name an application under AuditMiddleware"),
-        ("shop", "--app shop: name an application under AuditMiddleware"),
-        ("nowhere:app", "--app nowhere:app: can't import nowhere: ModuleNotFoundError: No module named 'nowhere'"),
-        ("broken:app", "--app broken:app: can't import broken: ZeroDivisionError: division by zero"),
+        ("shop:missing", "shop:missing: shop has no missing; name an application under AuditMiddleware"),
+        ("shop", "shop: name an application under AuditMiddleware"),
+        ("nowhere:app", "nowhere:app: can't import nowhere: ModuleNotFoundError: No module named 'nowhere'"),
+        ("broken:app", "broken:app: can't import broken: ZeroDivisionError: division by zero"),
     ],
 )
 def test_what_has_no_policy_is_an_error_with_the_remedy(

@@ -10,6 +10,7 @@ class Exit(IntEnum):
 
     OK = 0
     NOT_FOUND = 1
+    UNRECORDED = 1  # coverage: a route that changes something
     USAGE = 2
     DATABASE = 3
     DEPENDENCY = 4

@@ -23,6 +23,7 @@ _MODULES = {
     "tail": "asgi_audit.cli.tail",
     "upgrade": "asgi_audit.cli.upgrade",
     "explain": "asgi_audit.cli.explain",
+    "coverage": "asgi_audit.cli.coverage",
     "journal ls": "asgi_audit.cli.journal.ls",
     "journal cat": "asgi_audit.cli.journal.cat",
     "journal ship": "asgi_audit.cli.journal.ship",
@@ -41,7 +42,8 @@ _URL = "the database: sqlite:///audit.db, postgresql://…, or the path of a SQL
 _EPILOG = """\
 exit codes:
   0    done; also when no record matches a list, when nothing was to be shipped, and when seal gave way to another
-  1    show, prove: there is no such record, or no proof of it; journal cat: no such writer
+  1    show, prove: there is no such record, or no proof of it; journal cat: no such writer;
+       coverage: a route is not recorded
   2    an argument is wrong
   3    the database can't be reached, read or upgraded; journal: something can't be read, or was not delivered;
        seal: refused, or an anchor failed; erase, purge: a record is not what it was; purge: nothing is anchored
@@ -92,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     _tail(verb("tail", "show the last records and, with -f, those to come"))
     _upgrade(verb("upgrade", "create the tables, or bring them to this version's schema"))
     _explain(verb("explain", "tell which rule of the policy decides a request, and how"))
+    _coverage(verb("coverage", "tell whether all routes that change something are recorded"))
     integrity.add_to(verb, _database, partial(_filters, own=False))
     journal.add_to(verb("journal", "look into journal directories, and deliver what dead processes have left there"))
     verb("demo", "run a small application and look at the trail that it leaves")
@@ -137,6 +140,18 @@ def _explain(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:ATTR",
         help="an application under AuditMiddleware, an AuditTrail or a Policy; left out: the default policy",
     )
+
+
+def _coverage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", metavar="MODULE:ATTR", help="the application, with its audit")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="ROUTE",
+        help="'POST /health': a route that is left out on purpose; may be given several times",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
 def _database(parser: argparse.ArgumentParser) -> None:

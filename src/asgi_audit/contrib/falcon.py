@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from asgi_audit.contrib.hook import fail, passive, tell
@@ -12,7 +12,6 @@ from asgi_audit.rule import WEBSOCKET
 
 try:
     from falcon.asgi import App, Request
-    from falcon.inspect import inspect_routes
 except ImportError as error:
     raise ImportError("asgi_audit.contrib.falcon needs Falcon: pip install 'falcon>=4'") from error
 
@@ -31,11 +30,16 @@ def install(app: App[Any, Any], trail: AnyTrail) -> AuditMiddleware:
 
 def routes(app: App[Any, Any]) -> Iterator[Route]:
     """All routes of the application."""
-    for route in inspect_routes(app):
-        for method in route.methods:
-            if not method.internal:
-                methods = WEBSOCKETS if method.method == WEBSOCKET else (method.method,)
-                yield Route(methods, _template(route.path), method.function_name)
+    return _routes(app._router._roots, "")
+
+
+def _routes(nodes: Iterable[Any], prefix: str) -> Iterator[Route]:
+    for node in nodes:
+        path = f"{prefix}/{node.raw_segment}"
+        for method, responder in (node.method_map or {}).items():
+            if not getattr(responder, "__module__", "falcon.").startswith("falcon."):  # as those that answer 405 are
+                yield Route(WEBSOCKETS if method == WEBSOCKET else (method,), _template(path), responder)
+        yield from _routes(node.children, path)
 
 
 class _Known:
