@@ -116,7 +116,8 @@ def demo(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run the given tests, or all of them with the coverage gate of pyproject.toml."""
-    return become(development(), "-m", "pytest", *(arguments or ["--cov", "--cov-report=term-missing"]))
+    everything = ["--cov", "--cov-report=term-missing", "--numprocesses=auto", "--dist=loadfile"]
+    return become(development(), "-m", "pytest", *(arguments or everything))
 
 
 def crash(arguments: list[str]) -> int:

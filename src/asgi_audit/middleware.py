@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from typing import TypeAlias, cast
+from typing import NoReturn, TypeAlias, cast
 
 from asgi_audit._types import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from asgi_audit.context import current, restore
 from asgi_audit.draft import KEY, Draft
 from asgi_audit.endings import raised
+from asgi_audit.errors import ConfigurationError
 from asgi_audit.exchange import Exchange
 from asgi_audit.lifespan import lifespan
 from asgi_audit.policy import Verdict
@@ -60,6 +61,10 @@ class AuditMiddleware:
                     self.trail.submit(draft, None)
                 # What this request leaves behind must not hold on to it.
                 draft.scope = draft.error = draft.insight = None
+
+    def __rsgi_init__(self, _loop: object) -> NoReturn:
+        """What granian calls first where it was not told to speak ASGI: then no request could be served."""
+        raise ConfigurationError("interface", "rsgi", "serve it as ASGI: granian --interface asgi")
 
     async def _record(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         draft = scope[KEY] = Draft(self.trail, scope)
