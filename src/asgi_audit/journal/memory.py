@@ -67,7 +67,7 @@ class MemoryJournal:
 
     def append(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal
         """Take the record, or the one held under its id, or raise `JournalFull`."""
-        entry = encode(record)
+        entry = _exact(encode(record))
         if self._step.interrupted:
             self._step.put_off(partial(self._take, record.id, entry, put_off=True))
         else:
@@ -77,7 +77,7 @@ class MemoryJournal:
 
     def hold(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal
         """Keep a provisional record until the final one comes."""
-        entry = encode(record)
+        entry = _exact(encode(record))
         with self._lock, self._step:
             self._reserve(_size(entry))
             self._bytes -= _size(self._held[record.id]) if record.id in self._held else 0
@@ -191,6 +191,11 @@ class MemoryJournal:
         if (gone := self._first - self._base) > max(_COMPACT_AFTER, len(self._entries) // 2):
             del self._entries[:gone]
             self._base = self._first
+
+
+def _exact(entry: bytes) -> bytes:
+    """The entry in no more memory than it needs: the encoder leaves room behind it, up to half of its size."""
+    return bytes(memoryview(entry))
 
 
 def _size(entry: bytes) -> int:
