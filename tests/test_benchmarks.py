@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import group_commit, in_process, sealing
+from benchmarks import adapters, group_commit, in_process, sealing
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,3 +71,13 @@ def test_sealing_and_verifying_are_measured_beside_storing(
     assert "PASS: 1500 records" in output
     assert {"store", "seal", "verify", "audit_records", "audit_leaves", "audit_checkpoints"} <= set(found)
     assert all(are_numbers(cells) for name, cells in found.items() if name not in {"work", "on disk"})
+
+
+def test_each_adapter_is_measured_in_its_framework(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the bare application, and beside the middleware alone."""
+    found = rows(run(monkeypatch, capsys, adapters.main, "--requests", "2", "--repetitions", "1"))
+    assert found.pop("framework") == ["bare", "middleware adds", "installed adds", "adapter", "x bare"]
+    assert set(found) == {"starlette", "fastapi", "litestar", "quart", "django", "falcon", "blacksheep", "sanic"}
+    assert all(are_numbers(cells) for cells in found.values())
