@@ -21,15 +21,14 @@ LAYERS = {
     # 0: words
     **dict.fromkeys(["_types", "errors", "ids", "interruption", "process", "record"], 0),
     # 1: pure logic, no I/O, no asyncio
-    **dict.fromkeys(
-        ["apikey", "audited", "client", "context", "draft", "endings", "escape", "facts", "factory", "failures"], 1
-    ),
+    **dict.fromkeys(["apikey", "audited", "client", "context", "draft", "endings", "escape", "exclusion"], 1),
+    **dict.fromkeys(["facts", "factory", "failures", "literals", "snapshot"], 1),
     **dict.fromkeys(["health", "identity", "integrity", "mounts", "notes", "opening", "paths", "policy"], 1),
     **dict.fromkeys(["redaction", "routing", "rule", "store", "tally", "trace", "user"], 1),
     # 2: moving records
     **dict.fromkeys(["anchors", "delivery", "journal", "sinks", "verification"], 2),
     # 3: the gate
-    **dict.fromkeys(["configuration", "settling", "trail", "waiting"], 3),
+    **dict.fromkeys(["configuration", "handover", "settling", "trail", "waiting"], 3),
     # 4: ASGI
     **dict.fromkeys(["exchange", "lastword", "lifespan", "middleware", "refusal", "websocket"], 4),
     # 5: edges, at most one optional dependency each; they may use the public names as any user does

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Table
 
 from asgi_audit import Change
-from asgi_audit.changes.snapshot import COMPUTED
+from asgi_audit.snapshot import COMPUTED
 from tests.changes.models import TABLES
 
 Row: TypeAlias = dict[str, Any]

@@ -37,8 +37,8 @@ from sqlalchemy.orm import (
 
 from asgi_audit import Change
 from asgi_audit.changes import capture_changes
-from asgi_audit.changes.snapshot import COMPUTED, EXCLUDED
 from asgi_audit.failures import Failures
+from asgi_audit.snapshot import COMPUTED, EXCLUDED
 from tests.changes.captured import Captured, request
 from tests.changes.databases import in_memory
 from tests.changes.models import Manager, Person, Post, Tag

@@ -99,14 +99,14 @@ def until(done: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def hosted(command: str, directory: Path) -> Iterator[Host]:
-    """Serve the application of `hosted/app.py` in `directory`, which gets its journal and its database."""
+def hosted(command: str, directory: Path, module: str = "app") -> Iterator[Host]:
+    """Serve the application of a module in `hosted/` in `directory`, which gets its journal and its database."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     paths = os.pathsep.join([str(HOSTED), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (directory / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *COMMANDS[command].format(port=port).split()],
+            [sys.executable, "-m", *COMMANDS[command].format(port=port).replace("app:app", f"{module}:app").split()],
             cwd=directory,
             env={**os.environ, "PYTHONPATH": paths},
             stdout=log,

@@ -19,15 +19,11 @@ from asgi_audit.changes.plan import plan_of
 from asgi_audit.changes.rows import look_ahead, written
 from asgi_audit.changes.statement import Statement, besides, count_of, element_of, made_by_mapper, pairs
 from asgi_audit.changes.target import Sessions, Target, target_of
-from asgi_audit.context import Acting, current, outside
-from asgi_audit.draft import Draft
 from asgi_audit.errors import ConfigurationError
-from asgi_audit.notes import Notes
-from asgi_audit.record import Outcome
+from asgi_audit.handover import hand_over, note
 from asgi_audit.trail import AuditTrail
 
 _FAILED: Final = "changes of a session could not be captured"
-_HOMELESS: Final = "changes outside of any request were not recorded: give capture_changes() a trail"
 _EXECUTED: Final = "after_cursor_execute"
 
 _P = ParamSpec("_P")
@@ -95,9 +91,7 @@ class Capture:
 
     def note(self, kind: str, error: BaseException | None = None) -> None:
         """Count a failure, where it is most likely seen."""
-        here = current.get()
-        draft = here.draft if isinstance(here, Acting) else here
-        (draft.recorder if draft is not None else self.trail or outside).note(kind, error)
+        note(self.trail, kind, error)
 
     def _ledger(self, session: Session) -> Ledger | None:
         """The session's ledger, unless another capture keeps it."""
@@ -202,19 +196,7 @@ class Capture:
 
     def _publish(self, tallies: Tallies) -> None:
         for here, tally in tallies.items():
-            notes = Notes()
-            notes.changes = tally
-            if isinstance(here, Draft):
-                here.note(notes)
-            elif self.trail is None:
-                outside.note(_HOMELESS)
-            else:
-                alone = Draft(self.trail, {})
-                alone.scope = None  # there is no request to be read
-                alone.actor, alone.actor_is_known = None if here is None else here.actor, True
-                alone.outcome = Outcome.SUCCESS
-                alone.note(notes)
-                self.trail.submit(alone, None)
+            hand_over(here, tally, self.trail)
 
 
 def capture_changes(sessions: Sessions, *, trail: AuditTrail | None = None) -> Capture:

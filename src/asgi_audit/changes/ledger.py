@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 
 from asgi_audit.changes.rows import Early
 from asgi_audit.changes.statement import Statement
-from asgi_audit.context import Acting, Current, current
+from asgi_audit.context import Current
+from asgi_audit.handover import origin
 from asgi_audit.record import Change
 from asgi_audit.tally import Tally
 
@@ -44,12 +45,12 @@ class Ledger:
 
     def add(self, changes: Iterable[Change]) -> None:
         """Add changes that are made here and now."""
-        tally = self._tally(_here())
+        tally = self._tally(origin())
         tally += changes
 
     def put_aside(self, statement: Statement) -> None:
         """Keep a statement of the unit of work."""
-        self._aside.append((_here(), statement))
+        self._aside.append((origin(), statement))
 
     def settle(self) -> None:
         """Add what was put aside: no flush has claimed it."""
@@ -106,9 +107,3 @@ class Ledger:
         if tally is None:
             tally = tallies[here] = Tally()
         return tally
-
-
-def _here() -> Current:
-    """The request, or who acts outside of any."""
-    here = current.get()
-    return here.draft if isinstance(here, Acting) and here.draft is not None else here

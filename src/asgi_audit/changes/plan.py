@@ -8,11 +8,9 @@ from sqlalchemy import Column, Table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.expression import FromClause
 
-from asgi_audit.changes.snapshot import EXCLUDED, key_text, snapshot
-from asgi_audit.context import outside
+from asgi_audit.exclusion import excluded_by
 from asgi_audit.redaction import Redactor
-
-EXCLUDE: Final = "__audit_exclude__"
+from asgi_audit.snapshot import EXCLUDED, key_text, snapshot
 
 _REDACTED: Final = "[redacted]"
 _names = Redactor()  # for keys, which go into the id: the trail's redactor does not know of which columns that is made
@@ -54,7 +52,9 @@ class Plan:
             for column in prop.columns:
                 if isinstance(column, Column) and isinstance(column.table, Table):
                     by_table.setdefault(column.table, {})[prop.key] = column
-        excluded, self.excluded = _excluded(mapper.class_, {name for each in by_table.values() for name in _both(each)})
+        excluded, self.excluded = excluded_by(
+            mapper.class_, {name for each in by_table.values() for name in _both(each)}
+        )
         self.tables = tuple(
             TablePlan(mapper, table, by_table[table], excluded)
             for table in mapper.tables
@@ -89,23 +89,6 @@ def plan_of(mapper: Mapper[Any]) -> Plan:
 def _both(columns: Mapping[str, Column[Any]]) -> set[str]:
     """What `__audit_exclude__` may call them."""
     return {name for key, column in columns.items() for name in (key, column.name)}
-
-
-def _excluded(cls: type, known: Set[str]) -> tuple[Set[str], bool]:
-    """Which columns are left out, by the class or one that it inherits from; and whether all of it is."""
-    names: set[str] = set()
-    for each in cls.__mro__:
-        said = vars(each).get(EXCLUDE, ())
-        if said is True:
-            return names, True
-        found = {said} if isinstance(said, str) else said
-        if not isinstance(found, set | frozenset | list | tuple) or not all(isinstance(name, str) for name in found):
-            outside.note("an __audit_exclude__ is neither True nor a set of names: no value of its class is shown")
-            return {"*"}, False
-        if not known >= set(found):
-            outside.note("an __audit_exclude__ names a column that is not mapped")
-        names.update(found)
-    return names, False
 
 
 def _mask(key: str, column: Any, excluded: Set[str]) -> str | None:

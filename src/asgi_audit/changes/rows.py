@@ -13,8 +13,8 @@ from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.sql.expression import ClauseElement
 
 from asgi_audit.changes.plan import Plan, TablePlan, plan_of
-from asgi_audit.changes.snapshot import COMPUTED
 from asgi_audit.record import Change
+from asgi_audit.snapshot import COMPUTED
 
 State: TypeAlias = InstanceState[Any]
 Values: TypeAlias = dict[str, Any]

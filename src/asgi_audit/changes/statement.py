@@ -8,9 +8,9 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.expression import ClauseElement
 
-from asgi_audit.changes.literals import ALL_ROWS, UNKNOWN_TABLE, VALUES, WITHHELD, told, without_literals
-from asgi_audit.changes.snapshot import snapshot
+from asgi_audit.literals import ALL_ROWS, UNKNOWN_TABLE, VALUES, WITHHELD, told, without_literals
 from asgi_audit.record import Change
+from asgi_audit.snapshot import snapshot
 
 _OLD: Final = "old_"  # how SQLAlchemy calls the parameters that name an association's former row
 
@@ -62,7 +62,7 @@ def besides(cursor: Any, context: Any, sql: str) -> Iterator[Change]:
         count = _reported(cursor) if len(found) == 1 else None
         for each in found:
             if count != 0:
-                yield Change(operation=each.operation, type=each.type, count=count, criteria=each.criteria)
+                yield each.change(count)
         return
     for expression in getattr(context.compiled, "ctes", None) or ():
         if isinstance(expression.element, UpdateBase):

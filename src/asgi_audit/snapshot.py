@@ -8,12 +8,11 @@ from enum import Enum
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy.sql.expression import ClauseElement
-
 COMPUTED: Final = "[set by the database]"  # nobody has asked the database for it
 EXCLUDED: Final = "[excluded]"  # by __audit_exclude__
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_OF_EXPRESSIONS: Final = ("__clause_element__", "self_group", "resolve_expression")  # SQLAlchemy's, Django's
 _MOST: Final = 2048  # items of one collection: what the redactor keeps
 _DEEPEST: Final = 32
 
@@ -24,7 +23,7 @@ def snapshot(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{memoryview(value).nbytes} bytes]"
-    if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
+    if any(hasattr(value, name) for name in _OF_EXPRESSIONS):
         return COMPUTED
     if isinstance(value, str | Enum) or depth >= _DEEPEST:
         return value

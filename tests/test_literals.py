@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asgi_audit.changes.literals import UNKNOWN_TABLE, WITHHELD, Told, told, without_literals
+from asgi_audit.literals import UNKNOWN_TABLE, WITHHELD, Told, told, without_literals
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Set
 from typing import Final, NamedTuple
 
+from asgi_audit.record import Change
+
 WITHHELD: Final = "(withheld)"
 ALL_ROWS: Final = "(all rows)"
 VALUES: Final = "(values)"
@@ -50,6 +52,10 @@ class Told(NamedTuple):
     type: str
     criteria: str
 
+    def change(self, count: int | None) -> Change:
+        """The entry that sums it up, for so many rows."""
+        return Change(operation=self.operation, type=self.type, count=count, criteria=self.criteria)
+
 
 def without_literals(sql: str, names: Set[str] = frozenset()) -> str:
     """The SQL on one line, literals as `?`. A quoted name stays if it is one of `names`: elsewhere it may be a text."""
@@ -57,8 +63,8 @@ def without_literals(sql: str, names: Set[str] = frozenset()) -> str:
     return WITHHELD if tokens is None else _joined(tokens)
 
 
-def told(sql: str) -> Iterator[Told]:
-    """What each of the statements in a text changes; of those that change no rows, nothing."""
+def told(sql: str, names: Set[str] = frozenset()) -> Iterator[Told]:
+    """What each of the statements in a text changes; of those that change no rows, nothing. `names`: as above."""
     if not _MAY_CHANGE.search(sql):
         return
     tokens = _tokens(sql, None)
@@ -73,25 +79,25 @@ def told(sql: str) -> Iterator[Told]:
         if part.text != ";":
             statement.append(part)
         else:
-            yield from _one(statement)
+            yield from _one(statement, names)
             statement = []
 
 
-def _one(tokens: list[_Token]) -> Iterator[Told]:
+def _one(tokens: list[_Token], names: Set[str]) -> Iterator[Told]:
     words = [token.text.lower() for token in tokens]
     first = next((word for word in words if word != "("), "")
     if first in _CALLING:
-        yield Told(first, UNKNOWN_TABLE, _joined(_unquoted(tokens)))
+        yield Told(first, UNKNOWN_TABLE, _joined(_unquoted(tokens, names)))
         return
     if first == "with" or (first == "explain" and "analyze" in words):
         for at, word in enumerate(words):
             if word in _CHANGING and (first == "explain" or words[at - 1] in {"(", ")"}):
-                yield Told(word, _table(tokens[at + 1 :]), _joined(_unquoted(tokens)))
+                yield Told(word, _table(tokens[at + 1 :]), _joined(_unquoted(tokens, names)))
     elif first in _CHANGING:
         at = words.index(first)
         criteria = VALUES
         if "where" in words[at:]:
-            criteria = _joined(_unquoted(tokens[words.index("where", at) + 1 :]))
+            criteria = _joined(_unquoted(tokens[words.index("where", at) + 1 :], names))
         elif first in _OF_ROWS:
             criteria = ALL_ROWS
         yield Told(first, _table(tokens[at + 1 :]), criteria)
@@ -130,8 +136,11 @@ def _tokens(sql: str, names: Set[str] | None) -> list[_Token] | None:
     return found
 
 
-def _unquoted(tokens: list[_Token]) -> list[_Token]:
-    return [token._replace(text=_LITERAL) if token.text.startswith('"') else token for token in tokens]
+def _unquoted(tokens: list[_Token], names: Set[str]) -> list[_Token]:
+    return [
+        token._replace(text=_LITERAL) if token.text.startswith('"') and token.text[1:-1] not in names else token
+        for token in tokens
+    ]
 
 
 def _joined(tokens: list[_Token]) -> str:
