@@ -21,6 +21,7 @@ from tests.frameworks.django_project import configure
 configure()
 
 from django.db import DatabaseError, connection, transaction  # noqa: E402 - Django wants its settings first
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
@@ -318,6 +319,16 @@ def test_a_request_has_them_on_its_record(capture: Capture) -> None:
     assert record.changes is not None
     (change,) = record.changes
     assert (change.after["name"], change.after["password"]) == ("Ada", "[redacted]")
+
+
+def test_each_request_has_its_own(capture: Capture) -> None:
+    """Also where two of them share a transaction; a connection that is opened again is heard once."""
+    connection_created.send(sender=type(connection), connection=connection)
+    with transaction.atomic(), captured.request() as first:
+        Author.objects.create(name="a")
+        with captured.request() as second:
+            Author.objects.create(name="b")
+    assert [[change.after["name"] for change in each.changes] for each in (first, second)] == [["a"], ["b"]]
 
 
 def test_what_cannot_be_seen_is_counted(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

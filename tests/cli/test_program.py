@@ -134,7 +134,7 @@ def test_the_command_and_the_module_are_the_same(
     """`python -m asgi_audit` runs what the script `asgi-audit` runs, and ends with its exit code."""
     monkeypatch.setattr(sys, "argv", ["asgi_audit", "explain", "GET", "/"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(Path(asgi_audit.__file__).parent / "__main__.py"), run_name="__main__")
+        runpy.run_path(str(Path(asgi_audit.__file__).parent / "__main__.py"), run_name="asgi_audit.__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out.endswith("GET /: NONE, no rule matches\n")
 
