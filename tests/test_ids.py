@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_audit.ids import IdSource, RandomPage
+from asgi_audit.ids import IdSource, Randomness
 
 _MILLISECOND = 1_000_000  # nanoseconds
 _NOW = 1_795_000_000 * 1_000 * _MILLISECOND
@@ -96,21 +96,35 @@ def test_salts_are_three_times_sixteen_bytes() -> None:
     assert len({each[at : at + 32] for each in salts for at in (0, 32, 64)}) == 1500
 
 
-def test_a_page_hands_out_no_digit_twice() -> None:
-    """What is left of a page is thrown away when it is too short."""
-    page = RandomPage()
-    taken = [page.take(100) for _ in range(200)]
-    assert len(set(taken)) == 200
-    assert {len(each) for each in taken} == {100}
-    assert len(page.take(8192)) == 8192
+def test_no_random_byte_is_handed_out_twice() -> None:
+    """Also while several threads fetch new ones at once."""
+    random = Randomness()
+    taken: list[list[tuple[bytes, bytes]]] = [[] for _ in range(8)]
+
+    def work(mine: list[tuple[bytes, bytes]]) -> None:
+        mine.extend(random.take() for _ in range(1000))
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in taken]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each for mine in taken for each in mine}) == 8000
+
+
+def test_an_id_and_its_salts_share_no_byte() -> None:
+    """What is made public in the id says nothing of the salts."""
+    record_id, salts = IdSource().new()
+    assert record_id[-12:] not in salts
+    assert len(salts) == 96
 
 
 def test_a_child_hands_out_nothing_of_its_parents() -> None:
-    """After a fork the page is thrown away, and the lock, which another thread may have held, is new."""
+    """After a fork what is left is thrown away, and the lock, which another thread may have held, is new."""
     source = IdSource()
     source.new_id()
     with source._lock:
-        page = source._page
+        random = source._random
         renewed = threading.Thread(target=source._renew)
         renewed.start()
         renewed.join(10)
@@ -119,7 +133,7 @@ def test_a_child_hands_out_nothing_of_its_parents() -> None:
         making.start()
         making.join(10)
         assert not making.is_alive()
-        assert source._page is not page
+        assert source._random is not random
 
 
 def test_ids_follow_the_calendar() -> None:

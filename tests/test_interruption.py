@@ -13,7 +13,7 @@ from asgi_audit.delivery import losses, outbox
 from asgi_audit.delivery.losses import Losses
 from asgi_audit.errors import JournalFull
 from asgi_audit.failures import Failures
-from asgi_audit.ids import IdSource, RandomPage
+from asgi_audit.ids import IdSource, Randomness
 from asgi_audit.interruption import Step
 from asgi_audit.journal import MemoryJournal, memory
 from asgi_audit.record import Kind, Record
@@ -24,17 +24,15 @@ from tests.interrupted import interrupt
 from tests.samples import records
 
 
-def test_no_digit_is_handed_out_twice() -> None:
-    """Wherever the one who takes them is interrupted by another, at the end of a page too."""
-    for used in (0, 8192 - 16):
+def test_no_random_byte_is_handed_out_twice() -> None:
+    """Wherever the one who takes them is interrupted by another, also while new ones are fetched."""
+    for used in (0, 1):
         for bytecode in count():
-            page = RandomPage()
-            page.take(8192 if used == 0 else used)
-            taken: list[str] = []
-            more = interrupt(lambda: taken.append(page.take(16)), ids, bytecode, lambda: taken.append(page.take(16)))  # noqa: B023
-            taken.append(page.take(16))
-            assert [len(piece) for piece in taken] == [16] * len(taken)
-            assert len(set(taken)) == len(taken) == 2 + more
+            random = Randomness()
+            taken = [random.take() for _ in range(used)]
+            more = interrupt(lambda: taken.append(random.take()), ids, bytecode, lambda: taken.append(random.take()))  # noqa: B023
+            taken.append(random.take())
+            assert len(set(taken)) == len(taken) == used + 2 + more
             if not more:
                 break
 
@@ -113,18 +111,17 @@ def test_losses_that_interrupt_losses_are_all_counted(module: ModuleType) -> Non
             break
 
 
-def test_a_page_may_be_taken_from_while_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_bytes_may_be_taken_while_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call into the kernel is where a signal most likely comes."""
-    page, kernel, taken = RandomPage(), os.urandom, list[str]()
+    random, kernel, taken = Randomness(), os.urandom, list[tuple[bytes, bytes]]()
 
     def urandom(size: int) -> bytes:
         monkeypatch.setattr(os, "urandom", kernel)
-        taken.append(page.take(15))
+        taken.append(random.take())
         return kernel(size)
 
     monkeypatch.setattr(os, "urandom", urandom)
-    taken.append(page.take(15))
-    assert [len(piece) for piece in taken] == [15, 15]
+    taken.append(random.take())
     assert taken[0] != taken[1]
 
 
@@ -162,9 +159,11 @@ def test_what_is_put_off_while_the_rest_is_made_up_for_is_done_too() -> None:
         step.put_off(lambda: done.append("second"))
         done.append("first")
 
-    with lock, step.begin():
+    def work() -> None:
         step.put_off(first)
         assert done == []
+
+    step.run(work)
     assert done == ["first", "second"]
     assert not step.interrupted
 
@@ -175,8 +174,7 @@ def test_a_step_that_an_exception_has_left_standing_is_not_stood_in() -> None:
     step, done = Step(lock), list[str]()
     step.__enter__()
     assert not step.interrupted
-    with lock, step.begin():
-        step.put_off(lambda: done.append("at its end"))
+    step.run(lambda: step.put_off(lambda: done.append("at its end")))
     assert done == ["at its end"]
 
 

@@ -66,7 +66,7 @@ class TrustedProxies:
         self._all = "*" in entries
         self._unix = self._all or "unix" in entries
         self._networks = tuple(_network(entry) for entry in entries if entry not in ("*", "unix"))
-        self._any = bool(entries)
+        self.any = bool(entries)  # whether there are any: else the headers are not read
 
     def resolve(self, client: Sequence[object] | None, headers: object) -> ClientAddress:
         """Return the address for a scope's `client` and `headers`; never raises, whatever a client sends.
@@ -75,7 +75,7 @@ class TrustedProxies:
         application's to exhaust.
         """
         peer = _peer(client)
-        if not self._any or not isinstance(headers, (list, tuple)) or not self._trusts_peer(peer.ip):
+        if not self.any or not isinstance(headers, (list, tuple)) or not self._trusts_peer(peer.ip):
             return peer
         hops, source = self._hops(headers)
         reached: Hop | None = None

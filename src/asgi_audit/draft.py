@@ -116,9 +116,13 @@ class Draft:
     def __init__(self, recorder: Recorder, scope: Scope) -> None:
         self.recorder = recorder
         self.scope: Scope | None = scope
-        get = scope.get
-        #: As the server gave them: layers further in may put others into the scope.
-        self.origin = (get("method"), get("path"), get("query_string"), get("client"), get("headers"))
+        #: As the server gave it: layers further in may put other things into it.
+        self.origin: Scope = dict(scope)
+
+    @property
+    def counted_status(self) -> int | None:
+        """What counts as the status: an exception without a response becomes a 500."""
+        return 500 if self.status is None and self.error is not None else self.status
 
     def set_actor(self, actor: Actor | str | None, **about: Unpack[About]) -> None:
         """Say who acts; `None` for nobody."""
@@ -167,11 +171,14 @@ class Draft:
                 self._reserve(self.intent or self.recorder.new_id())
             return cast("str", self.id)
 
-    def final_id(self) -> str:
-        """The id that the record gets, now that it is made: the reserved one, or one as young as the record."""
+    def final_id(self, fresh: str, *, finish: bool = False) -> str:
+        """The id that the record gets, now that it is made: the reserved one, or one as young as the record.
+
+        With `finish`, annotations are late from now on.
+        """
         with _gate.lock:
-            if self.id is None:
-                self._reserve(self.recorder.new_id())
+            self.finished = self.finished or finish
+            self._reserve(fresh)
             return cast("str", self.id)
 
     def _reserve(self, record_id: str) -> None:
@@ -181,6 +188,7 @@ class Draft:
     def release(self) -> None:
         """Let go of the request: a task that it left behind may hold the draft for ever."""
         self.scope = self.error = self.opening = self.insight = None
+        self.origin = {}
         self.request_body = self.response_body = self.response_headers = None
 
     def __copy__(self) -> "Draft":

@@ -3,6 +3,8 @@
 from asgi_audit.record import Outcome
 
 _DENIED = frozenset({401, 403})
+# An enumeration's members take long to look up.
+_SUCCESS, _FAILED = Outcome.SUCCESS, Outcome.FAILED
 _EXITS = (KeyboardInterrupt, SystemExit)
 
 
@@ -12,7 +14,7 @@ def ending_of(status: int | None) -> Outcome:
         return Outcome.NO_RESPONSE
     if status in _DENIED:
         return Outcome.DENIED
-    return Outcome.SUCCESS if status < 400 else Outcome.FAILED
+    return _SUCCESS if status < 400 else _FAILED
 
 
 def is_cancellation(error: BaseException) -> bool:

@@ -18,6 +18,8 @@ from asgi_audit.record import Outcome
 from asgi_audit.rule import Level
 from asgi_audit.trail import AuditTrail
 
+# An enumeration's members take long to look up.
+_REQUEST, _RESPONSE = Level.REQUEST, Level.RESPONSE
 _EMPTY = frozenset({204, 304})
 # Servers of these versions of the specification never raise out of `send`; later ones should, when the client is gone.
 _SILENT = frozenset({"2.0", "2.1", "2.2", "2.3"})
@@ -58,7 +60,7 @@ class Exchange:
         self._trailers = False
         self._request: Capture | None = None
         self._response: Capture | None = None
-        if verdict.capture >= Level.REQUEST:
+        if verdict.capture >= _REQUEST:
             self._request = draft.request_body = trail.capture(scope.get("headers"))
 
     @property
@@ -158,7 +160,7 @@ class Exchange:
         if isinstance(headers, list | tuple):  # another iterable may be one that only the server can read
             draft.response_headers = headers
             self._expected = _content_length(headers)
-        if self._verdict.capture >= Level.RESPONSE:
+        if self._verdict.capture >= _RESPONSE:
             self._response = draft.response_body = self._trail.capture(draft.response_headers)
         draft.response_size = 0
         self._trailers = bool(message.get("trailers")) and "http.response.trailers" in (

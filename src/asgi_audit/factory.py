@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from asgi_audit.draft import Capture, Draft
 from asgi_audit.escape import escape
@@ -15,11 +15,13 @@ from asgi_audit.ids import IdSource
 from asgi_audit.notes import Notes
 from asgi_audit.record import VERSION, Actor, Change, Error, Kind, Outcome, Record, Response, Target
 from asgi_audit.redaction import Redactor
-from asgi_audit.rule import WEBSOCKET, Level
+from asgi_audit.rule import Level
 
 _LONGEST_NAME = 1024  # characters of an id, a name, an action
 _LONGEST_TEXT = 4096  # of a reason, an error message
 _TALLEST = 4  # how many actors may stand behind one: impersonation is not a tower
+# An enumeration's members take long to look up.
+_REQUEST, _RESPONSE = Level.REQUEST, Level.RESPONSE
 _BODY_HEADERS = frozenset({b"content-type", b"content-encoding"})
 _REPLACEABLE = frozenset({Outcome.SUCCESS, Outcome.DENIED, Outcome.FAILED, None})
 
@@ -54,39 +56,46 @@ class RecordFactory:
     def intent(self, draft: Draft, level: Level) -> Record:
         """What is known of a request that is about to run, under an id of its own."""
         opening = draft.opening = self._facts.open(draft, level)
+        record_id, salts = self._ids.new()
         return Record(
             v=VERSION,
-            id=self._ids.new_id(),
+            id=record_id,
             kind=draft.kind,
             time=_time(draft.time_ns),
-            action=WEBSOCKET if opening.method is None else opening.method.upper(),
+            action=opening.labels.action,
             source=opening.source,
-            request=self._facts.ahead(draft, opening),
+            request=self._facts.ahead(opening),
             service=self._service,
-            salts=self._ids.new_salts(),
+            salts=salts,
         )
 
-    def connection(self, draft: Draft, level: Level) -> Record:
-        """The record of a request or a websocket connection that has ended."""
-        request, source = self._facts.read(draft, level)
-        method = WEBSOCKET if request.method is None else request.method.upper()
-        said = self._said(draft.notes, f"{method} {request.route}" if request.route else method, draft.outcome, draft)
-        return Record(
+    def connection(self, draft: Draft, level: Level, *, finish: bool) -> Record:
+        """The record of a request or a websocket connection that has ended. With `finish`, what is said now is late."""
+        fresh, salts = self._ids.new()
+        record_id = draft.final_id(fresh, finish=finish)
+        draft.actor, draft.actor_is_known = self._identity.actor_of(draft), True
+        request, opening = self._facts.read(draft, level)
+        action = opening.labels.action
+        # Not one argument more: a call with more than fifteen keywords takes four times as long.
+        record = Record(
             v=VERSION,
-            id=draft.final_id(),
+            id=record_id,
             kind=draft.kind,
             time=_time(draft.time_ns),
+            action=action if request.route is None else f"{action} {request.route}",
             duration_us=(time.perf_counter_ns() - draft.clock_ns) // 1000,
-            actor=self._actor(self._identity.actor_of(draft)),
-            source=source,
+            outcome=draft.outcome,
+            actor=None if draft.actor is None else self._actor(draft.actor),
+            source=opening.source,
             request=request,
-            response=self._response(draft, level),
-            websocket=draft.websocket,
-            error=self._error(draft.error, level),
+            response=None if draft.status is None else self._response(draft, draft.status, level),
+            tenant=self._tenant(draft.notes, draft),
             service=self._service,
-            salts=self._ids.new_salts(),
-            **said,
+            salts=salts,
         )
+        if draft.error is not None or draft.websocket is not None:
+            record = replace(record, websocket=draft.websocket, error=self._error(draft.error, level))
+        return record if draft.notes is None else self._annotated(record, draft.notes)
 
     def event(
         self,
@@ -105,32 +114,37 @@ class RecordFactory:
             if draft.certain or draft.action is not None:
                 parent = draft.reserve_id()
             elif draft.scope is not None:
-                request, source = self._facts.read(draft, Level.METADATA)
-        return Record(
+                request, opening = self._facts.read(draft, Level.METADATA)
+                source = opening.source
+        record = Record(
             v=VERSION,
             id=record_id,
             kind=Kind.EVENT,
             time=_time(time.time_ns()),
+            action=Kind.EVENT,
+            outcome=outcome,
             actor=self._actor(actor),
             source=source,
             request=request,
             error=self._error(error, Level.METADATA),
             parent=parent,
+            tenant=self._tenant(notes, draft),
             service=self._service,
             salts=self._ids.new_salts(),
-            **self._said(notes, Kind.EVENT, outcome, draft),
         )
+        return self._annotated(record, notes)
 
     def own(self, kind: Kind, data: dict[str, Any]) -> Record:
         """A record of the trail's own doings; `data` is ours, so nothing in it needs redacting."""
+        record_id, salts = self._ids.new()
         return Record(
             v=VERSION,
-            id=self.new_id(),
+            id=record_id,
             kind=kind,
             time=_time(time.time_ns()),
             action=f"trail.{kind}",
             service=self._service,
-            salts=self._ids.new_salts(),
+            salts=salts,
             data=data,
         )
 
@@ -139,21 +153,24 @@ class RecordFactory:
         actor = self._identity.actor_of(draft)
         if actor is None or not draft.finished or draft.actor_is_late:
             return actor
-        return msgspec.structs.replace(actor, source="inherited")
+        return replace(actor, source="inherited")
 
-    def _said(self, notes: Notes | None, action: str, outcome: Outcome | None, draft: Draft | None) -> dict[str, Any]:
-        """The fields that the application may fill, and those that have a value without it."""
-        if notes is None:
-            return {"action": action, "outcome": outcome, "tenant": self._id(self._identity.tenant_of(draft))}
-        return {
-            "action": self._text(notes.action, _LONGEST_NAME) or action,
-            "outcome": self._outcome(notes.outcome, outcome),
-            "targets": [self._target(target) for target in notes.targets] or None,
-            "reason": self._text(notes.reason, _LONGEST_TEXT),
-            "tenant": self._id(notes.tenant or self._identity.tenant_of(draft)),
-            "data": self._redact.value(notes.data) if notes.data else None,
-            "changes": [self._change(change) for change in notes.changes] or None,
-        }
+    def _annotated(self, record: Record, notes: Notes) -> Record:
+        """With what the application has said."""
+        return replace(
+            record,
+            action=self._text(notes.action, _LONGEST_NAME) or record.action,
+            outcome=self._outcome(notes.outcome, record.outcome),
+            targets=[self._target(target) for target in notes.targets] or None,
+            reason=self._text(notes.reason, _LONGEST_TEXT),
+            data=self._redact.value(notes.data) if notes.data else None,
+            changes=[self._change(change) for change in notes.changes] or None,
+        )
+
+    def _tenant(self, notes: Notes | None, draft: Draft | None) -> str | None:
+        """For whom: as the application has said, else as its hook says."""
+        said = None if notes is None else notes.tenant
+        return self._id(said or self._identity.tenant_of(draft))
 
     def _outcome(self, said: str | None, seen: Outcome | None) -> Outcome | None:
         """What the application says of an ordinary ending; of another it can't know better."""
@@ -195,15 +212,14 @@ class RecordFactory:
             criteria=self._text(change.criteria, _LONGEST_TEXT),
         )
 
-    def _response(self, draft: Draft, level: Level) -> Response | None:
-        if draft.status is None:
-            return None
-        full = level >= Level.RESPONSE
+    def _response(self, draft: Draft, status: int, level: Level) -> Response:
+        if level < _RESPONSE:
+            return Response(status=status, size=draft.response_size)
         return Response(
-            status=draft.status,
+            status=status,
             size=draft.response_size,
-            headers=self._redact.headers(draft.response_headers or ()) if full else None,
-            body=draft.response_body.finish() if full and draft.response_body is not None else None,
+            headers=self._redact.headers(draft.response_headers or ()),
+            body=None if draft.response_body is None else draft.response_body.finish(),
         )
 
     def _error(self, error: BaseException | None, level: Level) -> Error | None:
@@ -212,7 +228,7 @@ class RecordFactory:
         cls = type(error)
         name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
         return Error(
-            type=self._text(name, _LONGEST_NAME) or "", message=self._message(error) if level >= Level.REQUEST else None
+            type=self._text(name, _LONGEST_NAME) or "", message=self._message(error) if level >= _REQUEST else None
         )
 
     def _message(self, error: BaseException) -> str | None:

@@ -37,7 +37,7 @@ class Identity:
                     return found
         try:
             known = None if draft.insight is None else actor_from(draft.insight.user())
-            return actor_from(scope.get("user")) if known is None else known
+            return actor_from(scope["user"]) if known is None and "user" in scope else known
         except Exception as error:  # noqa: BLE001 - another framework's objects, which may do anything when asked
             self._failures.note("a framework's user could not be read", error)
             return None

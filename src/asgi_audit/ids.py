@@ -1,45 +1,45 @@
 """Identifiers: time-ordered record ids (UUIDv7), and salts.
 
-Random bytes are drawn from the kernel a page at a time and handed out as slices of one hex string. A forked child must
-not hand out what its parent will hand out too, so the page is thrown away after a fork.
+Random bytes are drawn from the kernel many at a time, and each is handed out once. A forked child must not hand out
+what its parent will hand out too, so what is left is thrown away after a fork.
 """
 
 import os
+import struct
 import threading
 import time
+from typing import Final
 
 from asgi_audit import process
 
-_PAGE_BYTES = 4096
-_STEP_BACK = 10_000 << 12  # 10 s in ticks of 1/4096 ms
+_STEP_BACK: Final = 10_000 << 12  # 10 s in ticks of 1/4096 ms
+_CHUNK: Final = struct.Struct("8s48s")  # the random tail of an id, and three salts
+_CHUNKS: Final = 128
+#: The variant's two bits are 10 (RFC 9562, section 4.1).
+_VARIANT: Final = bytes(0x80 | byte & 0x3F for byte in range(256))
 
 
-class RandomPage:
-    """Random hex digits, cheap because they are fetched in pages. Not thread-safe: its user holds a lock.
+class Randomness:
+    """Random bytes for one record after the other: the tail of its id, and its salts.
 
-    But safe from its own thread's interruptions by a signal handler or the garbage collector.
+    Thread-safe, and safe from its own thread's interruptions by a signal handler or the garbage collector: a list's
+    `pop` gives a chunk to one alone.
     """
 
     def __init__(self) -> None:
-        self._hex = ""
-        self._at = 0
-        self._taking = False
+        self._chunks: list[tuple[bytes, bytes]] = []
 
-    def take(self, digits: int) -> str:
-        """The next `digits` hex digits, never handed out twice; at most 8,192 at a time."""
-        if self._taking:  # by those whom we interrupt: what they are about to take is theirs
-            return os.urandom((digits + 1) // 2).hex()[:digits]
+    def take(self) -> tuple[bytes, bytes]:
+        """The next tail and salts, never handed out twice."""
         try:
-            self._taking = True
-            end = self._at + digits
-            if end > len(self._hex):
-                self._hex = os.urandom(_PAGE_BYTES).hex()
-                self._at, end = 0, digits
-            piece = self._hex[self._at : end]
-            self._at = end
-            return piece
-        finally:
-            self._taking = False
+            return self._chunks.pop()
+        except IndexError:
+            page = bytearray(os.urandom(_CHUNK.size * _CHUNKS))
+            page[:: _CHUNK.size] = page[:: _CHUNK.size].translate(_VARIANT)
+            chunks: list[tuple[bytes, bytes]] = list(_CHUNK.iter_unpack(page))
+            taken = chunks.pop()
+            self._chunks = chunks  # another thread's may be lost here, which nobody has seen
+            return taken
 
 
 class IdSource:
@@ -55,25 +55,25 @@ class IdSource:
         process.on_fork(self._renew)
 
     def _renew(self) -> None:
-        self._page = RandomPage()
+        self._random = Randomness()
         self._lock = threading.RLock()
         self._last = 0
 
-    def new_id(self) -> str:
-        """The next record id, as 36 characters of lower-case text."""
+    def new(self) -> tuple[str, str]:
+        """The next record id, as 36 characters of lower-case text, and three salts of 16 bytes, as 96 hex digits."""
+        tail, salts = self._random.take()
         with self._lock:
-            nanoseconds = time.time_ns()
-            tick = (nanoseconds // 1_000_000 << 12) | (nanoseconds % 1_000_000) * 4096 // 1_000_000
+            tick = time.time_ns() * 4096 // 1_000_000
             if self._last - _STEP_BACK < tick <= self._last:
                 tick = self._last + 1
             self._last = tick
-            tail = self._page.take(16)
-        head = f"{tick:015x}"
-        # The variant's two bits are 10: of the first random digit only two bits may stay.
-        variant = "89ab"[int(tail[0], 16) & 3]
-        return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{variant}{tail[1:4]}-{tail[4:]}"
+        head = (tick >> 12 << 16 | 0x7000 | tick & 0xFFF).to_bytes(8, "big").hex("-", 2)
+        return f"{head[:4]}{head[5:]}-{tail.hex('-', 6)}", salts.hex()
+
+    def new_id(self) -> str:
+        """The next record id alone."""
+        return self.new()[0]
 
     def new_salts(self) -> str:
-        """Three salts of 16 bytes for the erasable parts `actor`, `target`, `detail`: 96 hex digits."""
-        with self._lock:
-            return self._page.take(96)
+        """Three salts alone, for the erasable parts `actor`, `target`, `detail`."""
+        return self._random.take()[1].hex()

@@ -7,7 +7,6 @@ lock that its holder can't take again would stop the thread for ever, and one th
 
 import threading
 from collections.abc import Callable
-from typing import Self
 
 
 class Step:
@@ -31,17 +30,27 @@ class Step:
         """Have the step that was interrupted do the work, which does not raise, at its end."""
         self._put_off.append(work)
 
-    def begin(self) -> Self:
-        """The outermost step, as `with lock, step.begin()`, where `interrupted` was denied."""
-        self._depth = 0
-        return self
+    def run(self, work: Callable[..., None], *arguments: object) -> None:
+        """Do the work under the lock as the outermost step, where `interrupted` was denied."""
+        with self._lock:
+            self._depth = 1
+            try:
+                work(*arguments)
+            finally:
+                self._depth -= 1
+                if self._put_off:
+                    self._catch_up()
 
     def __enter__(self) -> None:
         self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
-        # An interruption that comes here does what it has to do itself, and what was put off before.
+        if self._put_off:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """An interruption that comes here does what it has to do itself, and what was put off before."""
         while self._put_off and not self._depth:
             self._depth += 1
             works, self._put_off = self._put_off, []

@@ -21,6 +21,7 @@ from asgi_audit.websocket import WebSocketExchange
 #: A trail, or what one is made of: a URL, a sink, or a list of them.
 AnyTrail: TypeAlias = AuditTrail | AnySink | Sequence[AnySink]
 
+_NONE = Level.NONE  # an enumeration's members take long to look up
 _CONNECTIONS = frozenset({"http", "websocket"})
 
 
@@ -43,7 +44,7 @@ class AuditMiddleware:
             await lifespan(self.app, self.trail, scope, receive, send)
         elif kind not in _CONNECTIONS or KEY in scope:
             await self.app(scope, receive, send)
-        elif (verdict := self._verdict(scope)).capture is not Level.NONE:
+        elif (verdict := self._verdict(scope)).capture is not _NONE:
             await self._record(verdict, scope, receive, send)
         else:
             # Not recorded: leave a draft, in case the request names its action, and watch nothing.
@@ -60,7 +61,7 @@ class AuditMiddleware:
                 if draft.notes is not None:
                     self.trail.submit(draft, None)
                 # What this request leaves behind must not hold on to it.
-                draft.scope = draft.error = draft.insight = None
+                draft.release()
 
     def __rsgi_init__(self, _loop: object) -> NoReturn:
         """What granian calls first where it was not told to speak ASGI: then no request could be served."""
@@ -82,7 +83,7 @@ class AuditMiddleware:
             return
         token = current.set(draft)
         try:
-            if rule is not None and rule.level is not Level.NONE and draft.intent is None:
+            if rule is not None and rule.level is not _NONE and draft.intent is None:
                 self.trail.intend(draft, rule.level)
             await self.app(scope, exchange.receive, exchange.sender)
         except BaseException as error:

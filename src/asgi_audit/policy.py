@@ -8,6 +8,8 @@ from asgi_audit._types import Scope
 from asgi_audit.errors import ConfigurationError
 from asgi_audit.rule import WEBSOCKET, Level, Rule
 
+_NONE = Level.NONE  # an enumeration's members take long to look up
+
 
 class Verdict(NamedTuple):
     """What a policy says at the start of a request.
@@ -25,7 +27,7 @@ class Verdict(NamedTuple):
         for rule in self.conditional:
             if rule.matches_status(status):
                 return rule.level
-        return Level.NONE if self.rule is None else self.rule.level
+        return _NONE if self.rule is None else self.rule.level
 
 
 class Explanation(NamedTuple):

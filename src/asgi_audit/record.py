@@ -1,6 +1,7 @@
 """The record: one immutable entry of the trail, and its JSON form (version 1).
 
-A record's JSON is an object with sorted keys, without the fields that are null. `encode` and `decode` are inverse to
+A record's JSON is an object with sorted keys, without the fields that are null. Fields are declared in the order of
+their names, for to sort each record's takes longer than the rest of encoding it. `encode` and `decode` are inverse to
 each other. Every text has passed the redactor and the escape before it comes here: a record is safe to print and to
 store.
 """
@@ -56,29 +57,29 @@ class Actor(_Identified, frozen=True, kw_only=True, omit_defaults=True, gc=False
     `on_behalf_of` is the person whose rights an impersonating actor used.
     """
 
-    type: str | None = None
     name: str | None = None
-    source: str | None = None
     on_behalf_of: "Actor | None" = None
+    source: str | None = None
+    type: str | None = None
 
 
 class Target(_Identified, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A resource acted on."""
 
-    type: str | None = None
     name: str | None = None
+    type: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one row, or, with `count`, of the many rows that matched `criteria`."""
 
-    operation: str
-    type: str
-    id: str | None = None
-    before: dict[str, Any] = {}
     after: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     count: int | None = None
     criteria: str | None = None
+    id: str | None = None
+    operation: str
+    type: str
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -93,11 +94,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One part of a multipart body; `size` in bytes; a file's content is never kept."""
 
-    name: str
     filename: str | None = None
-    type: str | None = None
+    name: str
     size: int = 0
     text: str | None = None
+    type: str | None = None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -107,62 +108,62 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     the reason why there is no text, or why it ends early: of malformed JSON, what stands before the error is kept.
     """
 
-    size: int
-    type: str | None = None
-    text: str | None = None
-    parts: list[Part] | None = None
     cut: bool = False
-    dropped: str | None = None
     digest: str | None = None
+    dropped: str | None = None
+    parts: list[Part] | None = None
+    size: int
+    text: str | None = None
+    type: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was asked. `size` counts the bytes of the body that the application read; a websocket has no method."""
 
-    path: str
-    method: str | None = None
-    route: str | None = None
-    params: dict[str, str] | None = None
-    query: str | None = None
-    scheme: str | None = None
+    body: Body | None = None
+    headers: list[tuple[str, str]] | None = None
     host: str | None = None
     http_version: str | None = None
     id: str | None = None
-    trace_id: str | None = None
+    method: str | None = None
+    params: dict[str, str] | None = None
+    path: str
+    query: str | None = None
+    route: str | None = None
+    scheme: str | None = None
     size: int | None = None
-    headers: list[tuple[str, str]] | None = None
-    body: Body | None = None
+    trace_id: str | None = None
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was answered. `status` is what the application sent; `size` counts the bytes of the body that it sent."""
 
-    status: int
-    size: int | None = None
-    headers: list[tuple[str, str]] | None = None
     body: Body | None = None
+    headers: list[tuple[str, str]] | None = None
+    size: int | None = None
+    status: int
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Websocket messages in one direction, and their payload in bytes."""
 
-    messages: int
     bytes: int
+    messages: int
 
 
 class WebSocket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A websocket's close code (RFC 6455, section 7.4) and traffic each way, as the application saw it."""
 
+    code: int | None = None
     received: Traffic
     sent: Traffic
-    code: int | None = None
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The exception that ended it: its class, and from level REQUEST up its redacted message."""
 
-    type: str
     message: str | None = None
+    type: str
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -173,29 +174,29 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     `actor`, `target` and `detail`.
     """
 
-    v: int
-    id: str
-    kind: Kind
-    time: datetime
     action: str
-    writer: str | None = None
-    seq: int | None = None
-    duration_us: int | None = None
-    outcome: Outcome | None = None
     actor: Actor | None = None
-    targets: list[Target] | None = None
-    source: Source | None = None
-    request: Request | None = None
-    response: Response | None = None
-    websocket: WebSocket | None = None
-    error: Error | None = None
     changes: list[Change] | None = None
     data: dict[str, Any] | None = None
-    reason: str | None = None
+    duration_us: int | None = None
+    error: Error | None = None
+    id: str
+    kind: Kind
+    outcome: Outcome | None = None
     parent: str | None = None
-    tenant: str | None = None
-    service: str | None = None
+    reason: str | None = None
+    request: Request | None = None
+    response: Response | None = None
     salts: str | None = None
+    seq: int | None = None
+    service: str | None = None
+    source: Source | None = None
+    targets: list[Target] | None = None
+    tenant: str | None = None
+    time: datetime
+    v: int
+    websocket: WebSocket | None = None
+    writer: str | None = None
 
     def to_json(self) -> bytes:
         """The record as JSON: one line, sorted keys, nothing that is null."""
@@ -208,5 +209,5 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 #: Thread-safe, as msgspec's encoders and decoders are.
-encode = msgspec.json.Encoder(order="sorted").encode
+encode = msgspec.json.Encoder(order="deterministic").encode
 decode = msgspec.json.Decoder(Record).decode

@@ -35,6 +35,7 @@ from asgi_audit.sinks import AnySink, is_volatile, name_sinks
 from asgi_audit.waiting import in_thread
 
 _LONGEST_ERROR = 500  # characters of what a sink says
+_NONE = Level.NONE  # an enumeration's members take long to look up
 
 
 class AuditTrail:
@@ -141,19 +142,24 @@ class AuditTrail:
 
     def submit(self, draft: Draft, verdict: Verdict | None) -> None:
         """Record a connection that has ended; without a verdict, only if it has named its action. Never raises."""
-        draft.finish()
         try:
-            self._submit(draft, verdict)
+            if verdict is None or (level := verdict.level(draft.counted_status)) is _NONE:
+                draft.finish()
+                self._submit_notes(draft)
+            else:
+                record = self._factory.connection(draft, level, finish=True)
+                draft.action = record.action
+                self._outbox.put(record, draft.intent)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
+            draft.finish()
             self._lose(error)
             self._cancel(draft)
 
     def hold(self, draft: Draft, verdict: Verdict) -> None:
         """Keep a provisional record: the response is over, but the application still runs. Never raises."""
         try:
-            draft.actor, draft.actor_is_known = self.actor_of(draft), True
-            if (level := _level(draft, verdict)) is not Level.NONE:
-                record = self._factory.connection(draft, level)
+            if (level := verdict.level(draft.counted_status)) is not _NONE:
+                record = self._factory.connection(draft, level, finish=False)
                 self._outbox.hold(record, draft.intent)
                 draft.action = record.action
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the application
@@ -264,22 +270,19 @@ class AuditTrail:
             self._lose(failure)
         return record_id
 
-    def _submit(self, draft: Draft, verdict: Verdict | None) -> None:
-        draft.actor, draft.actor_is_known = self.actor_of(draft), True
-        level = Level.NONE if verdict is None else _level(draft, verdict)
-        if level is not Level.NONE:
-            record = self._factory.connection(draft, level)
-            draft.action = record.action
-            self._outbox.put(record, draft.intent)
-        elif (notes := draft.notes) is not None and (notes.action or notes.changes):
-            notes.action = notes.action or CHANGED
-            event = self._factory.event(
-                draft.final_id(), notes, draft, actor=draft.actor, outcome=draft.outcome, error=draft.error
-            )
-            draft.action = event.action  # from now on there is a record, to which late notes are linked
-            self._outbox.put(event, draft.intent)
-        else:
+    def _submit_notes(self, draft: Draft) -> None:
+        """What is said of a connection that is not recorded makes an event of it, if there is an action or a change."""
+        actor = draft.actor = self.actor_of(draft)
+        draft.actor_is_known, notes = True, draft.notes
+        if notes is None or not (notes.action or notes.changes):
             self._cancel(draft)
+            return
+        notes.action = notes.action or CHANGED
+        event = self._factory.event(
+            draft.final_id(self.new_id()), notes, draft, actor=actor, outcome=draft.outcome, error=draft.error
+        )
+        draft.action = event.action  # from now on there is a record, to which late notes are linked
+        self._outbox.put(event, draft.intent)
 
     def _cancel(self, draft: Draft) -> None:
         if draft.intent is None:
@@ -292,8 +295,3 @@ class AuditTrail:
     def _lose(self, error: Exception) -> None:
         self._losses.add("the record could not be made")
         self._failures.note("a record could not be made", error)
-
-
-def _level(draft: Draft, verdict: Verdict) -> Level:
-    """What is recorded, now that the end is known: an exception without a response counts as the 500 it becomes."""
-    return verdict.level(500 if draft.status is None and draft.error is not None else draft.status)

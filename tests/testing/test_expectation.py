@@ -166,7 +166,7 @@ def test_the_nearest_records_are_shown(trail: MemoryTrail) -> None:
         "record 2, event: invoice.approve, denied",
         "    action   'invoice.approve'",
         "  - actor    '42'",
-        "  + actor    Actor('7', type='user', source='event')",
+        "  + actor    Actor('7', source='event', type='user')",
         "  - outcome  'success'",
         "  + outcome  'denied'",
         "  - target   None",

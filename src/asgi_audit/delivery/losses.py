@@ -34,8 +34,7 @@ class Losses:
         if self._step.interrupted:
             self._step.put_off(partial(self._add, loss, count))
             return
-        with self._lock, self._step.begin():
-            self._add(loss, count)
+        self._step.run(self._add, loss, count)
 
     def take(self) -> dict[Loss, int]:
         """What is to be declared; whoever takes it declares it, or gives it back."""

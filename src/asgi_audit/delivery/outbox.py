@@ -80,7 +80,8 @@ class Outbox:
             return
         self._run()  # first, so that the trail begins with the record of its opening
         self._append(record, intent)
-        self._say()
+        if self._unsaid:
+            self._say()
         self._run()  # again, for a close that came between the two would leave the record undelivered
 
     def hold(self, record: Record, intent: str | None = None) -> None:
@@ -202,11 +203,11 @@ class Outbox:
         return worker
 
     def _append(self, record: Record, intent: str | None = None) -> None:
-        self._guarded(lambda: self._journal.append(record, intent))
+        self._guarded(self._journal.append, record, intent)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
-            work()
+            work(*arguments)
         except JournalFull:
             self._mishaps.losses.add("the journal was full")
             self._unsaid.append(("the journal is full: records are lost", None))

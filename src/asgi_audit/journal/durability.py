@@ -47,6 +47,11 @@ class Durability:
         """The position before which records may be delivered."""
         return self._log.position if self._mode == "never" else self._position
 
+    @property
+    def woken(self) -> bool:
+        """Whether what was written before will be synced without another word; asked with or without the lock."""
+        return self._syncer.woken
+
     def wake(self) -> None:
         """Something was written. Called under the lock."""
         self._syncer.wake()

@@ -79,19 +79,19 @@ class FileJournal:
 
     def intend(self, intent: Record) -> None:
         """Write down what is about to run."""
-        self._do(partial(self._intake.intend, intent.id, encode(intent)))
+        self._do(self._intake.intend, intent.id, encode(intent))
 
     def cancel(self, intent: str) -> None:
         """Write down that it is not to be recorded."""
-        self._do(partial(self._intake.cancel, intent))
+        self._do(self._intake.cancel, intent)
 
     def append(self, record: Record, intent: str | None = None) -> None:
         """Take the record, or the one held under its id, or raise `JournalFull` or `OSError`."""
-        self._do(partial(self._intake.take, record.id, encode(record), intent), "made in the middle of making another")
+        self._do(self._intake.take, record.id, encode(record), intent, loss="made in the middle of making another")
 
     def hold(self, record: Record, intent: str | None = None) -> None:
         """Keep a provisional record until the final one comes."""
-        self._do(partial(self._intake.hold, record.id, encode(record), intent))
+        self._do(self._intake.hold, record.id, encode(record), intent)
 
     def promote(self) -> None:
         """Append what is still held. Where that can't be, a successor will: it is on record as provisional."""
@@ -210,20 +210,20 @@ class FileJournal:
                 self._log, self._fsync, self._lock, self._step, self._listener, self._let_go_if_possible
             )
 
-    def _do(self, work: Callable[[], None], loss: str | None = None) -> None:
+    def _do(self, work: Callable[..., None], *arguments: object, loss: str | None = None) -> None:
         """Do it now; if it is our own thread that we interrupt, it does it, when nobody can be told any more."""
         if self._step.interrupted:
-            self._step.put_off(partial(self._quietly, work, loss))
+            self._step.put_off(partial(self._quietly, work, arguments, loss))
         else:
-            with self._lock, self._step.begin():
-                work()
-                self._durability.wake()
+            self._step.run(work, *arguments)
+            if not self._durability.woken:
+                self._step.run(self._durability.wake)
         if self._fsync == "never":
             self._listener.readable()
 
-    def _quietly(self, work: Callable[[], None], loss: str | None) -> None:
+    def _quietly(self, work: Callable[..., None], arguments: tuple[object, ...], loss: str | None) -> None:
         try:
-            work()
+            work(*arguments)
         except (OSError, JournalFull):
             if loss is not None:
                 self._listener.lost(loss, 1)

@@ -17,12 +17,15 @@ JSON holds no line break, so after damage the next line is a new beginning. Beca
 break costs neither of its neighbours.
 """
 
+import struct
+from binascii import hexlify
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 from zlib import crc32
 
 _HEAD: Final = 18  # checksum, blank, length, blank
 _LINE_BREAK: Final = 0x0A
+_NUMBER: Final = struct.Struct(">I")  # in 8 hex digits
 
 
 HEADER: Final = b"H"
@@ -57,8 +60,9 @@ class Damage(NamedTuple):
 def frame(*words: bytes) -> bytes:
     """The line for an entry of these words, of which only the last may contain blanks."""
     body = b" ".join(words)
-    rest = b"%08x %b" % (len(body), body)
-    return b"%08x %b\n" % (crc32(rest), rest)
+    size = hexlify(_NUMBER.pack(len(body))) + b" "
+    checksum = hexlify(_NUMBER.pack(crc32(body, crc32(size))))
+    return b"".join((checksum, b" ", size, body, b"\n"))
 
 
 def entries(content: bytes, start: int = 0) -> Iterator[Entry | Damage]:

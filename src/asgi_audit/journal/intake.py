@@ -44,14 +44,15 @@ class Intake:
             self._promoted.discard(record_id)
             return
         held = self.held.pop(record_id, None)
-        keys = (_key(intent),) if held is None else held.keys
+        if held is not None:
+            self._replace(held, entry)
+            return
+        key = NO_INTENT if intent is None else intent.encode()
         try:
-            self._record(entry, keys, held)
+            self._log.record(frame(RECORD, b"%d" % self._log.claim(), key, entry), key)
         except (OSError, JournalFull):
-            self._end(*keys)
+            self._end(key)
             raise
-        finally:
-            self._log.reserved -= 0 if held is None else len(held.entry)
 
     def hold(self, record_id: str, entry: bytes, intent: str | None) -> None:
         """It may yet end otherwise. What is held has room to be recorded. Raises `JournalFull`."""
@@ -69,13 +70,17 @@ class Intake:
             self._promoted.add(record_id)
             del self.held[record_id]
 
-    def _record(self, entry: bytes, keys: Sequence[bytes], held: _Held | None) -> None:
+    def _replace(self, held: _Held, entry: bytes) -> None:
         try:
-            self._log.record(self._line(entry, keys), *keys, room=0 if held is None else len(held.entry))
-        except JournalFull:
-            if held is None:
-                raise
-            self._log.record(self._line(held.entry, keys), *keys, limited=False)
+            try:
+                self._log.record(self._line(entry, held.keys), *held.keys, room=len(held.entry))
+            except JournalFull:
+                self._log.record(self._line(held.entry, held.keys), *held.keys, limited=False)
+        except OSError:
+            self._end(*held.keys)
+            raise
+        finally:
+            self._log.reserved -= len(held.entry)
 
     def _line(self, entry: bytes, keys: Sequence[bytes]) -> bytes:
         key = keys[0] if keys[0] != NO_INTENT else keys[-1]

@@ -11,6 +11,7 @@ import errno
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -39,14 +40,7 @@ class Log:
     """
 
     def __init__(
-        self,
-        place: Path,
-        header: Header,
-        max_bytes: int,
-        lanes: Lanes,
-        others: Callable[[], int],
-        *,
-        confirm: bool,
+        self, place: Path, header: Header, max_bytes: int, lanes: Lanes, others: Callable[[], int], *, confirm: bool
     ) -> None:
         self.segments = Shelf()
         self.directory: WriterDirectory | None = None
@@ -54,7 +48,7 @@ class Log:
         self.written = 0  # entries
         self.trouble: OSError | None = None  # with the last attempt to write
         self.reserved = 0  # bytes that are promised to provisional records
-        self._place = place
+        self._build = partial(WriterDirectory.build, place, header.writer)
         self._header = header
         self._max_bytes = max_bytes
         self._segment_bytes = min(max(_SEGMENT_BYTES, max_bytes // _MOST), max_bytes // _PARTS)
@@ -68,6 +62,7 @@ class Log:
         self._fresh = 0  # where the entries behind the carried ones begin
         self._doubtful = False  # whether a record was written that is not counted
         self._broken = False  # the newest segment can't be written any more
+        self._free = 0  # bytes that may follow in the newest segment without another look at limits and disks
         self._retry = 0.0
         self._disk = Confirmation()
 
@@ -80,6 +75,7 @@ class Log:
         """Write of something that will end, for whose end so many bytes are kept. Raises `OSError`, `JournalFull`."""
         self._write(line, reserve)
         self.reserved += reserve
+        self._free -= reserve
         self._began[key] = line
 
     def end(self, key: bytes, line: bytes) -> None:
@@ -93,9 +89,8 @@ class Log:
 
     def claim(self) -> int:
         """The `seq` of the next record. One whose writing a signal handler's exception has broken off keeps its own."""
-        if self._doubtful:
-            self._doubtful = False
-            self.position += 1
+        self.position += self._doubtful
+        self._doubtful = False
         return self.position
 
     def record(self, line: bytes, *keys: bytes, room: int = 0, limited: bool = True) -> None:
@@ -140,10 +135,8 @@ class Log:
 
     def forget(self, position: int) -> None:
         """Every lane has stored what stands before. A full disk gets back what the newest segment takes up, too."""
-        newest = self.segments.newest if self.segments else None
-        if self.trouble is not None and newest is not None and newest.next <= position and newest.end > self._fresh:
-            with suppress(OSError):
-                self._rotate()
+        if self.trouble is not None and self.segments:
+            self._leave_newest(position)
         for segment in self.passed(position):
             self.segments.drop(segment)
 
@@ -158,6 +151,7 @@ class Log:
         """Nothing is expected any more: leave no directory if nobody needs it, else say that it ended in good order."""
         if self.directory is None:
             return
+        self._free = 0
         if delivered and not self._began and not self._owed:
             self._disk.clear()
             self.segments.clear()
@@ -190,19 +184,28 @@ class Log:
         self.trouble = None
 
     def _put(self, line: bytes, besides: int, *, limited: bool) -> None:
-        segment = self._segment(len(line), besides, limited=limited)
-        if segment.end + len(line) > segment.allocated:
-            segment.allocate(len(line), self._segment_bytes)
-        lines = b"".join([*self._owed, line]) if self._owed else line
+        size = len(line)
+        if known := size <= self._free and not besides:
+            segment = self.segments[-1]
+        else:
+            self._free = 0
+            segment = self._segment(size, besides, limited=limited)
+            if segment.end + size > segment.allocated:
+                segment.allocate(size, self._segment_bytes)
+            line = b"".join([*self._owed, line])
         try:
-            segment.write(lines)
+            segment.write(line)
         except OSError as error:
+            self._free = 0
             self._broken = error.errno not in _FULL
             raise
         self.written += 1
-        self._owed.clear()
         if self._confirm:
-            self._disk.add(lines)
+            self._disk.add(line)
+        self._free -= size
+        if not known:
+            self._owed.clear()
+            self._free = min(self._room(), _UNCONFIRMED_BYTES - self._disk.bytes, segment.free(self._segment_bytes))
 
     def _segment(self, size: int, besides: int, *, limited: bool) -> Segment:
         if not self.segments or self._broken:
@@ -211,8 +214,7 @@ class Log:
             if self._disk.bytes > _UNCONFIRMED_BYTES:
                 raise JournalFull(f"{self._disk.bytes} bytes wait for the disk to confirm them")
             self._make_room(size + besides)
-        newest = self.segments.newest
-        if newest.end + size > max(self._segment_bytes, 2 * self._fresh):
+        if self.segments.newest.end + size > max(self._segment_bytes, 2 * self._fresh):
             with suppress(OSError):  # where no new file can be, the old one grows
                 self._rotate()
         return self.segments.newest
@@ -221,10 +223,8 @@ class Log:
         if self.trouble is not None and time.monotonic() < self._retry:
             raise OSError(*self.trouble.args)
         self._retry = time.monotonic() + _RETRY_SECONDS
-        if self.directory is None:
-            self._establish()
-        else:
-            self._rotate()
+        begin = self._establish if self.directory is None else self._rotate
+        begin()
         self._retry = 0.0
         self._broken = False
 
@@ -257,12 +257,12 @@ class Log:
     def _add(self, segment: Segment) -> None:
         self.segments.add(segment)
         self._fresh = segment.end
+        self._free = 0
 
     def _make_room(self, size: int) -> None:
         """Segments that the primary lane has passed make room for new entries, whoever else has not read them."""
-        if self._room() >= size:
-            return
-        self._taken = self._others()
+        if self._room() < size:
+            self._taken = self._others()
         if self._room() >= size:
             return
         passed = self._spare()
@@ -273,27 +273,28 @@ class Log:
 
     def _give_way(self) -> bool:
         """The disk is full: make room as at the limit, if there is any to make."""
-        if not self.segments or not (passed := self._spare()):
-            return False
-        self.segments.drop(passed[0])
-        return True
+        passed = self._spare() if self.segments else []
+        if passed:
+            self.segments.drop(passed[0])
+        return bool(passed)
 
     def _spare(self) -> list[Segment]:
         done = self._lanes()[self._header.lanes[0]]
+        self._leave_newest(done)
+        return self.passed(done)
+
+    def _leave_newest(self, position: int) -> None:
+        """Begin another segment, if the newest one holds nothing behind the position: so it can be let go of."""
         newest = self.segments.newest
-        if newest.next <= done and newest.end > self._fresh:
+        if newest.next <= position and newest.end > self._fresh:
             with suppress(OSError):
                 self._rotate()
-        return self.passed(done)
 
     def _room(self) -> int:
         return self._max_bytes - self._taken - self.reserved - self.segments.bytes
 
     def _mend(self, standing: WriterDirectory) -> None:
-        directory, moved = self.segments.mend(standing, self._build, self._lanes)
-        self.directory = directory
+        self.directory, moved = self.segments.mend(standing, self._build, self._lanes)
         if moved:
             self._disk.move()
-
-    def _build(self) -> WriterDirectory:
-        return WriterDirectory.build(self._place, self._header.writer)
+            self._free = 0

@@ -71,8 +71,7 @@ class MemoryJournal:
         if self._step.interrupted:
             self._step.put_off(partial(self._take, record.id, entry, put_off=True))
         else:
-            with self._lock, self._step.begin():
-                self._take(record.id, entry)
+            self._step.run(self._take, record.id, entry)
         self._listener.readable()
 
     def hold(self, record: Record, intent: str | None = None) -> None:  # noqa: ARG002 - see Journal

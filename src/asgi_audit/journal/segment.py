@@ -85,6 +85,10 @@ class Segment:
         """Whether the file is still in a directory."""
         return os.fstat(self._opened.number).st_nlink > 0
 
+    def free(self, most: int) -> int:
+        """How many bytes more are allocated in a file that may grow to `most`; not above 0 if there are none."""
+        return min(self.allocated, most) - self.end
+
     def allocate(self, size: int, most: int) -> None:
         """Take room on the disk for so many more bytes, or up to `most`; where that can't be, the file grows as it may.
 
@@ -103,17 +107,18 @@ class Segment:
 
     def write(self, lines: bytes) -> None:
         """Add entries, all of them or none. Raises `OSError`."""
-        done = 0
+        file = self._file or self._opened
         try:
+            done = os.pwrite(file.number, lines, self.end)
             while done < len(lines):
-                written = os.pwrite(self._opened.number, lines[done:] if done else lines, self.end + done)
+                written = os.pwrite(file.number, lines[done:], self.end + done)
                 if not written:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 done += written
         except OSError:
             self.cut(self.end)
             raise
-        self.end += len(lines)
+        self.end += done
 
     def cut(self, end: int) -> None:
         """Take back what stands behind. Where that fails, the next entries stand over it, and the rest is no entry."""

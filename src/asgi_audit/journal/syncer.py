@@ -21,13 +21,13 @@ class Syncer:
         self._interval = interval
         self._lock = lock
         self._thread: threading.Thread | None = None
-        self._woken = False
+        self.woken = False  # until the work begins, which then sees all that was written before
         self._bell: SimpleQueue[None] = SimpleQueue()  # which a signal handler may use, too
 
     def wake(self) -> None:
         """There is something to do. Called under the lock, and cheap if it was woken before."""
-        if not self._woken and (self._thread is not None or self._start()):
-            self._woken = True
+        if not self.woken and (self._thread is not None or self._start()):
+            self.woken = True
             self._bell.put(None)
 
     def _start(self) -> bool:
@@ -41,7 +41,7 @@ class Syncer:
 
     def _run(self) -> None:
         while self._wait():
-            self._woken = False  # first: what is written during the work needs another round
+            self.woken = False  # first: what is written during the work needs another round
             self._work()
             if self._interval:
                 time.sleep(self._interval)

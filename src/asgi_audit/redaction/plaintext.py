@@ -19,9 +19,11 @@ class PlainText:
         """Return `text` redacted and escaped; `limit` counts characters of a str, bytes of bytes."""
         if limit is not None and len(text) > limit:
             return self._beginning(text, limit) + cut_mark(len(text))
-        if isinstance(text, str):
-            return escape(self._forms.redact(text))
-        return _escaped(self._forms.redact(text.decode("utf-8", "surrogateescape")))
+        decoded = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+        if self._forms.harmless(decoded):
+            return decoded
+        redacted = self._forms.redact(decoded)
+        return escape(redacted) if isinstance(text, str) else _escaped(redacted)
 
     def _beginning(self, text: str | bytes, limit: int) -> str:
         end = limit + _BEYOND
