@@ -4,8 +4,13 @@ from collections.abc import Set
 from typing import Final
 
 from asgi_audit.context import outside
+from asgi_audit.redaction import Redactor
+from asgi_audit.snapshot import EXCLUDED
 
 EXCLUDE: Final = "__audit_exclude__"
+
+_REDACTED: Final = "[redacted]"
+_names = Redactor()  # for keys, which go into the id: the trail's redactor does not know of which columns that is made
 
 
 def excluded_by(cls: type, known: Set[str]) -> tuple[Set[str], bool]:
@@ -23,3 +28,10 @@ def excluded_by(cls: type, known: Set[str]) -> tuple[Set[str], bool]:
             outside.note("an __audit_exclude__ names a column that is not mapped")
         names.update(found)
     return names, False
+
+
+def key_mask(names: Set[str], column: str, excluded: Set[str]) -> str | None:
+    """What stands for a part of a primary key that must not be seen; `names` are all by which it may be left out."""
+    if excluded & {*names, "*"}:
+        return EXCLUDED
+    return _REDACTED if _names.denies(column) else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from django.db.models import F  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from asgi_audit.contrib.django_changes import Capture, capture_changes  # noqa: E402
-from tests.changes.library.models import ALL, Author, Book, Comic, Draft, Tag  # noqa: E402
+from tests.changes.library.models import ALL, Author, Badge, Book, Comic, Draft, Tag, Token  # noqa: E402
 
 BOOKS, AUTHORS = Book._meta.db_table, Author._meta.db_table
 
@@ -192,6 +193,150 @@ def test_statements_are_summed_up(
     assert (found.operation, found.type, found.count) == (operation, table, count)
     assert criteria is None or found.criteria == criteria
     assert "s3cret" not in str(found)
+
+
+def test_rows_whose_number_nobody_has_read_are_on_record(capture: Capture) -> None:
+    """`bulk_create` with automatic keys has them returned, so that SQLite counts none until they are fetched."""
+    (change,) = changes(lambda: Author.objects.bulk_create([Author(name="Ada"), Author(name="Bob")]))
+    assert (change.operation, change.type, change.count) == ("insert", AUTHORS, None)
+
+
+def test_a_field_that_is_loaded_late_hides_no_change(capture: Capture) -> None:
+    """Only what was just read is taken for what the database has."""
+    Author.objects.create(name="Ada")
+
+    def change() -> None:
+        author = Author.objects.only("seen").get()
+        author.seen = 7
+        assert author.name == "Ada"  # is read now
+        author.save()
+
+    (found,) = changes(change)
+    assert (found.before, found.after) == ({"seen_count": 0}, {"seen_count": 7})
+
+
+def test_what_was_rolled_back_is_a_change_once_it_is_saved_again(capture: Capture) -> None:
+    """Of a whole transaction, of a savepoint in it, and of a deletion after it."""
+    author = Author.objects.create(name="Ada")
+
+    def rename(name: str) -> None:
+        author.name = name
+        author.save()
+
+    def fail() -> None:
+        with suppress(ZeroDivisionError), transaction.atomic():
+            rename("Bob")
+            rename("Cleo")
+            raise ZeroDivisionError
+
+    (found,) = changes(fail, lambda: rename("Cleo"))
+    assert (found.before, found.after) == ({"name": "Ada"}, {"name": "Cleo"})
+
+    def fail_within() -> None:
+        with transaction.atomic():
+            rename("Dora")
+            with suppress(ZeroDivisionError), transaction.atomic():
+                rename("Eve")
+                raise ZeroDivisionError
+            rename("Eve")
+
+    first, second = changes(fail_within)
+    assert (first.after, second.before, second.after) == ({"name": "Dora"}, {"name": "Dora"}, {"name": "Eve"})
+
+    def fail_again() -> None:
+        with suppress(ZeroDivisionError), transaction.atomic():
+            rename("Fay")
+            raise ZeroDivisionError
+        author.delete()
+
+    assert changes(fail_again)[-1].before["name"] == "Eve"
+
+
+def test_nothing_since_a_savepoint_of_ones_own_is_on_record_once_it_is_undone(capture: Capture) -> None:
+    """What came before it, and comes after it, is; so is what is put aside for the commit by others."""
+    done: list[str] = []
+
+    def work() -> None:
+        with transaction.atomic():
+            Author.objects.create(name="before")
+            sid = transaction.savepoint()
+            Author.objects.create(name="undone")
+            transaction.on_commit(lambda: done.append("others"))
+            transaction.savepoint_rollback(sid)
+            Author.objects.create(name="after")
+            transaction.savepoint_commit(transaction.savepoint())
+
+    assert [change.after["name"] for change in changes(work)] == ["before", "after"]
+    assert done == ["others"]
+
+
+def test_a_key_that_must_not_be_seen_is_not(capture: Capture) -> None:
+    """Whether the model says so, or its name."""
+    (badge,) = changes(lambda: Badge.objects.create(code="007"))
+    assert badge.id == EXCLUDED
+    (token,) = changes(lambda: Token.objects.create(token="t0p"))
+    assert token.id == "[redacted]"
+
+
+def test_bytes_are_compared_and_not_shown(capture: Capture) -> None:
+    """Also those of which there are as many."""
+    badge = Badge.objects.create(code="a", picture=b"one")
+
+    def change() -> None:
+        badge.picture = memoryview(b"two")
+        badge.save()
+        badge.save()
+
+    (found,) = changes(change)
+    assert (found.before, found.after) == ({"picture": "[3 bytes]"}, {"picture": "[3 bytes]"})
+
+
+def test_an_object_that_takes_the_place_of_another_row_changes_that(capture: Capture) -> None:
+    """What it was before says nothing of that row."""
+    first, second = Author.objects.create(name="Ada"), Author.objects.create(name="Bob")
+
+    def change() -> None:
+        first.pk = second.pk
+        first.save()
+
+    (found,) = changes(change)
+    assert (found.operation, found.id, found.before, found.after["name"]) == ("update", str(second.pk), {}, "Ada")
+
+
+def test_connections_of_other_threads_are_watched_and_left_alone_again(tables: None) -> None:
+    """Those which were made before, from the first save on; after the end nothing of theirs is looked at."""
+    opened, captured_now, removed = Event(), Event(), Event()
+    found: list[list[Change]] = []
+
+    def work() -> None:
+        Author.objects.count()
+        opened.set()
+        assert captured_now.wait(10)
+        found.append(changes(Author(name="Ada").save, lambda: Author.objects.update(seen=3)))
+        captured_now.clear()
+        removed.set()
+        assert captured_now.wait(10)
+        found.append(changes(lambda: Author.objects.update(seen=4)))
+        connection.close()
+
+    thread = Thread(target=work)
+    thread.start()
+    assert opened.wait(10)
+    with capture_changes():
+        captured_now.set()
+        assert removed.wait(10)
+    captured_now.set()
+    thread.join(10)
+    assert [[change.operation for change in each] for each in found] == [["insert", "update"], []]
+
+
+def test_a_wrapper_that_somebody_adds_for_a_while_is_theirs_to_take_away(tables: None) -> None:
+    """Also where watching begins meanwhile."""
+    with connection.execute_wrapper(lambda execute, *args: execute(*args)):
+        capture = capture_changes()
+    with capture:
+        assert len(changes(lambda: Author.objects.bulk_create([Author(name="Ada")]))) == 1
+    assert connection.execute_wrappers == []
 
 
 def test_what_changes_nothing_is_not_on_record(capture: Capture) -> None:

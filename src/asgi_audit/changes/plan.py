@@ -1,19 +1,15 @@
 """What there is to know of a mapped class before any of its objects changes."""
 
 from collections.abc import Mapping, Set
-from typing import Any, Final
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.expression import FromClause
 
-from asgi_audit.exclusion import excluded_by
-from asgi_audit.redaction import Redactor
+from asgi_audit.exclusion import excluded_by, key_mask
 from asgi_audit.snapshot import EXCLUDED, key_text, snapshot
-
-_REDACTED: Final = "[redacted]"
-_names = Redactor()  # for keys, which go into the id: the trail's redactor does not know of which columns that is made
 
 
 class TablePlan:
@@ -64,7 +60,8 @@ class Plan:
         self.on_update = tuple({key: None for table in self.tables for key in table.on_update})
         self.key = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
         self._masks = tuple(
-            _mask(key, column, excluded) for key, column in zip(self.key, mapper.primary_key, strict=True)
+            key_mask({key, column.name}, column.name, excluded)
+            for key, column in zip(self.key, mapper.primary_key, strict=True)
         )
         self.associations = frozenset(
             relation.secondary for relation in mapper.relationships if relation.secondary is not None
@@ -89,10 +86,3 @@ def plan_of(mapper: Mapper[Any]) -> Plan:
 def _both(columns: Mapping[str, Column[Any]]) -> set[str]:
     """What `__audit_exclude__` may call them."""
     return {name for key, column in columns.items() for name in (key, column.name)}
-
-
-def _mask(key: str, column: Any, excluded: Set[str]) -> str | None:
-    """What stands for a part of the key that must not be seen."""
-    if excluded & {key, column.name, "*"}:
-        return EXCLUDED
-    return _REDACTED if _names.denies(column.name) else None

@@ -23,6 +23,7 @@ try:
     from django.db.models import Model
 
     from asgi_audit.contrib import django_rows as rows
+    from asgi_audit.contrib.django_savepoints import mind_savepoints, savepoints_of
 except ImportError as error:
     raise ImportError("asgi_audit.contrib.django_changes needs Django: pip install 'django>=4.2'") from error
 
@@ -37,9 +38,11 @@ class _Batch:
     def __init__(self, trail: AuditTrail | None) -> None:
         self.origin = origin()
         self.tally = Tally()
+        self.committed = False
         self._trail = trail
 
     def __call__(self) -> None:
+        self.committed = True
         hand_over(self.origin, self.tally, self._trail)
 
 
@@ -54,8 +57,7 @@ class Capture:
         self._left_out = {*_NEVER, *(model._meta.db_table for model in apps.get_models() if rows.is_left_out(model))}
         self._restore = rows.stand_around(self)
         connection_created.connect(self._connected)
-        for connection in connections.all(initialized_only=True):
-            self._connected(connection)
+        self.attend()
 
     def remove(self) -> None:
         """Watch no more. What is not committed by now is, as soon as it is."""
@@ -75,18 +77,28 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def add(self, change: Change, using: str) -> None:
-        """Put a change aside until it is committed."""
+    def attend(self) -> None:
+        """Watch this thread's connections, also those that were made before."""
+        for connection in connections.all(initialized_only=True):
+            self._connected(connection)
+
+    def add(self, change: Change, using: str) -> rows.Batch:
+        """Put a change aside until it is committed; with others of its transaction, savepoint and request."""
         connection = connections[using]
-        waiting = connection.run_on_commit[-1] if connection.in_atomic_block and connection.run_on_commit else None
-        if waiting is not None and waiting[0] == set(connection.savepoint_ids) and isinstance(waiting[1], _Batch):
-            batch = waiting[1]
-            if batch.origin == origin():
+        waiting = connection.run_on_commit
+        if connection.in_atomic_block and len(waiting) > max(savepoints_of(connection).values(), default=0):
+            savepoints, batch, *_ = waiting[-1]
+            if savepoints == set(connection.savepoint_ids) and isinstance(batch, _Batch) and batch.origin == origin():
                 batch.tally.add(change)
-                return
+                return batch
         batch = _Batch(self._trail)
         batch.tally.add(change)
         transaction.on_commit(batch, using)
+        return batch
+
+    def has_dropped(self, batch: rows.Batch, using: str) -> bool:
+        """Whether what is in it was rolled back."""
+        return not batch.committed and all(each[1] is not batch for each in connections[using].run_on_commit)
 
     def watches(self, table: str) -> bool:
         """Whether changes of the table are to be on record."""
@@ -101,16 +113,22 @@ class Capture:
 
     def _connected(self, connection: Any, **_: object) -> None:
         if self._execute not in connection.execute_wrappers:
-            connection.execute_wrappers.append(self._execute)
+            connection.execute_wrappers.insert(0, self._execute)  # who adds another for a while, takes the last away
 
     def _execute(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         result = execute(sql, params, many, context)
-        self.guard(self._executed, str(sql), params, context)
+        if _active is self:  # connections of other threads still call us
+            self.guard(self._executed, str(sql), params, context)
         return result
 
     def _executed(self, sql: str, params: Any, context: dict[str, Any]) -> None:
+        if mind_savepoints(context["connection"], sql, _Batch):
+            return
         found = list(told(sql, self._names))
-        count = context["cursor"].rowcount if len(found) == 1 else -1
+        cursor = context["cursor"]
+        count = cursor.rowcount if len(found) == 1 else -1
+        if count == 0 and cursor.description is not None:
+            count = -1  # of rows that come back, nobody has counted any yet
         for each in found:
             if count != 0 and self.watches(each.type) and not rows.is_being_saved(each.type):
                 using = context["connection"].alias

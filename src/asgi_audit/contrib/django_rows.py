@@ -1,27 +1,41 @@
 """Django's objects as rows: what they were when they were loaded, and what saving or deleting them has changed."""
 
 import functools
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Set
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from django.db.models import Model
 
-from asgi_audit.exclusion import excluded_by
+from asgi_audit.exclusion import excluded_by, key_mask
 from asgi_audit.literals import Told
 from asgi_audit.record import Change
 from asgi_audit.snapshot import COMPUTED, EXCLUDED, key_text, snapshot
 
 _MEMORY: Final = "asgi_audit"  # in the object's `_state`: its values as they were loaded or saved last
+_SAVED: Final = "asgi_audit_saved"  # there, too: what was saved since, and what it was before
+_UNKNOWN: Final = object()
 #: The table that an object is just being saved to, or the object that is just being deleted.
 _busy: ContextVar[Any] = ContextVar("asgi_audit_busy", default=None)
+
+
+class Batch(Protocol):
+    """Changes that wait for the end of a transaction."""
+
+    committed: bool
 
 
 class Watcher(Protocol):
     """Who is told of changes."""
 
-    def add(self, change: Change, using: str) -> None:
+    def attend(self) -> None:
+        """See to it that this thread's statements are seen."""
+
+    def add(self, change: Change, using: str) -> Batch:
         """Take a change that is not committed yet."""
+
+    def has_dropped(self, batch: Batch, using: str) -> bool:
+        """Whether it was rolled back."""
 
     def watches(self, table: str) -> bool:
         """Whether changes of the table are wanted."""
@@ -79,10 +93,11 @@ def stand_around(watcher: Watcher) -> Callable[[], None]:
     @functools.wraps(refresh)
     def refreshed(self: Any, *args: Any, **kwargs: Any) -> None:
         refresh(self, *args, **kwargs)
-        watcher.guard(_remember, self)
+        watcher.guard(_remember, self, kwargs["fields"] if "fields" in kwargs else [*args, None, None][1])
 
     @functools.wraps(save)
     def saved(self: Any, raw: bool = False, cls: Any = None, *args: Any, **kwargs: Any) -> Any:
+        watcher.attend()
         token = _busy.set(cls._meta.db_table)
         try:
             updated = save(self, raw, cls, *args, **kwargs)
@@ -96,6 +111,8 @@ def stand_around(watcher: Watcher) -> Callable[[], None]:
 
     @functools.wraps(delete)
     def deleted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        watcher.attend()
+        watcher.guard(_take_back, watcher, self)
         token = _busy.set(self)
         try:
             return delete(self, *args, **kwargs)
@@ -113,11 +130,28 @@ def stand_around(watcher: Watcher) -> Callable[[], None]:
     return restore
 
 
-def _remember(instance: Any) -> None:
+def _remember(instance: Any, only: Collection[str] | None = None) -> None:
+    """Take the values for those of the database: all that are there, or only some, which have just been read."""
     memory = _memory(instance)
     for field in instance._meta.concrete_fields:
-        if field.attname in instance.__dict__:
+        if field.attname in instance.__dict__ and (only is None or {field.attname, field.name} & set(only)):
             memory[field.attname] = _value(field, instance)
+
+
+def _take_back(watcher: Watcher, instance: Any) -> None:
+    """What was rolled back since it was saved is not what the database has."""
+    saved = instance._state.__dict__.get(_SAVED, [])
+    kept = []
+    for batch, using, before in reversed(saved):
+        if watcher.has_dropped(batch, using):
+            memory = _memory(instance)
+            for name, value in before.items():
+                memory[name] = value
+                if value is _UNKNOWN:
+                    del memory[name]
+        elif not batch.committed:
+            kept.append((batch, using, before))
+    saved[:] = reversed(kept)
 
 
 def _memory(instance: Any) -> dict[str, Any]:
@@ -126,13 +160,20 @@ def _memory(instance: Any) -> dict[str, Any]:
 
 
 def _value(field: Any, instance: Any) -> Any:
-    """The field's value as the database has it, without a look at the database."""
+    """The field's value as the database has it, without a look at the database. Bytes are compared, and not shown."""
     raw = instance.__dict__.get(field.attname)
-    return COMPUTED if hasattr(raw, "resolve_expression") else snapshot(field.get_prep_value(raw))
+    if hasattr(raw, "resolve_expression"):
+        return COMPUTED
+    value = field.get_prep_value(raw)
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else snapshot(value)
 
 
 def _saved(watcher: Watcher, cls: Any, instance: Any, updated: bool, only: Set[str] | None, using: str) -> None:
+    _take_back(watcher, instance)
     memory = _memory(instance)
+    if any(field.primary_key and _differs(field, instance, memory) for field in cls._meta.local_concrete_fields):
+        memory.clear()  # it stands for another row now
+    known = {field.attname: memory.get(field.attname, _UNKNOWN) for field in cls._meta.local_concrete_fields}
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for field in cls._meta.local_concrete_fields:
@@ -148,7 +189,12 @@ def _saved(watcher: Watcher, cls: Any, instance: Any, updated: bool, only: Set[s
     if updated:
         after = {name: value for name, value in after.items() if not _is_key(cls, name)}
     if after:
-        watcher.add(_change(cls, "update" if updated else "insert", instance, before, after), using)
+        batch = watcher.add(_change(cls, "update" if updated else "insert", instance, before, after), using)
+        instance._state.__dict__.setdefault(_SAVED, []).append((batch, using, known))
+
+
+def _differs(field: Any, instance: Any, memory: dict[str, Any]) -> bool:
+    return field.attname in memory and memory[field.attname] != _value(field, instance)
 
 
 def _deleted(cls: Any, instance: Any) -> Change:
@@ -165,9 +211,10 @@ def _change(cls: Any, operation: str, instance: Any, before: dict[str, Any], aft
     columns, hidden, _ = _shape(cls)
 
     def shown(values: dict[str, Any]) -> dict[str, Any]:
-        return {columns[name]: EXCLUDED if name in hidden else value for name, value in values.items()}
+        return {columns[name]: EXCLUDED if name in hidden else snapshot(value) for name, value in values.items()}
 
-    key = instance.pk if isinstance(instance.pk, tuple) else (instance.pk,)
+    parts = instance.pk if isinstance(instance.pk, tuple) else (instance.pk,)
+    key = [part if mask is None else mask for part, mask in zip(parts, _key_masks(cls), strict=True)]
     return Change(
         operation=operation, type=cls._meta.db_table, id=key_text(key), before=shown(before), after=shown(after)
     )
@@ -181,3 +228,11 @@ def _shape(cls: Any) -> tuple[dict[str, str], frozenset[str], bool]:
     excluded, left_out = excluded_by(cls, known)
     hidden = frozenset(name for name, names in fields.items() if excluded & {*names, "*"})
     return {field.attname: field.column for field in cls._meta.local_concrete_fields}, hidden, left_out
+
+
+@functools.cache
+def _key_masks(cls: Any) -> list[str | None]:
+    """What stands for the parts of the key that must not be seen."""
+    hidden = _shape(cls)[1]
+    fields = getattr(cls._meta, "pk_fields", [cls._meta.pk])  # several since Django 5.2
+    return [key_mask({field.attname}, field.column, hidden) for field in fields]

@@ -44,4 +44,18 @@ class Draft(models.Model):  # type: ignore[misc]
     text = models.TextField(default="")
 
 
-ALL = [Author, Tag, Book, Comic, Draft]
+class Badge(models.Model):  # type: ignore[misc]
+    """Has a key that is nobody's business, and a picture."""
+
+    __audit_exclude__ = {"code"}  # noqa: RUF012
+    code = models.CharField(max_length=100, primary_key=True)
+    picture = models.BinaryField(default=b"")
+
+
+class Token(models.Model):  # type: ignore[misc]
+    """Has a key that is a secret by its name."""
+
+    token = models.CharField(max_length=100, primary_key=True)
+
+
+ALL = [Author, Tag, Book, Comic, Draft, Badge, Token]
