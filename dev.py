@@ -5,6 +5,8 @@
     python3 dev.py test            run all tests and require full branch coverage
     python3 dev.py test -k policy  hand arguments to pytest; coverage is not required then
     python3 dev.py crash           kill servers and break disks for an hour, and count what the trail has lost
+    python3 dev.py bench           measure what the trail costs beside others, and write docs/performance.md anew
+    python3 dev.py bench --help    parts of it, longer runs, comparisons of two revisions
     python3 dev.py lint            check style, format and types
     python3 dev.py fix             repair style and format
     python3 dev.py docs            build the documentation, warnings being errors
@@ -127,6 +129,11 @@ def crash(arguments: list[str]) -> int:
     )
 
 
+def bench(arguments: list[str]) -> int:
+    """Measure: all of it takes a quarter of an hour, on an otherwise idle machine."""
+    return become(development(), "-m", "benchmarks", *arguments)
+
+
 def lint(_: list[str]) -> int:
     """Check style, format and types of everything that is Python here."""
     return each(development(), ["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
@@ -151,11 +158,12 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
     "crash": crash,
+    "bench": bench,
     "lint": lint,
     "fix": fix,
     "docs": docs,
 }
-TAKES_ARGUMENTS = {"demo", "test", "crash"}
+TAKES_ARGUMENTS = {"demo", "test", "crash", "bench"}
 
 
 def main(arguments: list[str]) -> int:

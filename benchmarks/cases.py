@@ -1,27 +1,37 @@
-"""What is compared: the bare application, and what wraps it."""
+"""What is compared: the bare application, what wraps it, and our own ways to record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from asgi_audit import AuditMiddleware, AuditTrail
-from asgi_audit._types import ASGIApp
+from asgi_correlation_id import CorrelationIdMiddleware
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.sdk.trace import TracerProvider
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette_context.middleware import RawContextMiddleware
+
+from asgi_audit import AuditMiddleware, AuditTrail, Level, Policy, Rule
+from asgi_audit._types import ASGIApp, Scope
 from asgi_audit.delivery import Delivery
 from asgi_audit.journal import FileJournal, Journal, MemoryJournal
 from asgi_audit.journal.durability import Fsync
 from asgi_audit.sinks import AnySink
-from benchmarks.traffic import NoOp, bare
+from benchmarks.traffic import NoOp, bare, get, large, many_headers, post, serve, visit
 
-_NEVER_SECONDS = 3600.0  # sinks are served only when somebody waits for them, outside of what is measured
+_NEVER_SECONDS: Final = 3600.0  # sinks are served only when somebody waits for them, outside of what is measured
+_WHOLE: Final = Policy([Rule(Level.RESPONSE)])
+_TWENTY: Final = Policy([*(Rule(Level.METADATA, paths=[f"/area{at}/**"]) for at in range(20)), *Policy.mutations])
+_ONE: Final = Policy([Rule(Level.METADATA, paths=["/area/**"]), *Policy.mutations])
 
 
 class Case(NamedTuple):
     """An application to serve, how it is asked, and what has it deliver all that it has recorded."""
 
-    app: ASGIApp
-    method: str = "POST"
+    app: Any
+    request: Callable[[], Scope] = post
     deliver: Callable[[], None] = lambda: None
+    client: Callable[[Any, Callable[[], Scope], int], Awaitable[None]] = serve
 
 
 #: What makes a case, for a while, in an empty directory.
@@ -32,16 +42,6 @@ def nowhere(_: object) -> None:
     """A sink that does nothing, so that no sink's work is measured."""
 
 
-def unwrapped(_: Path) -> AbstractContextManager[Case]:
-    """The bare application."""
-    return nullcontext(Case(bare))
-
-
-def no_op(_: Path) -> AbstractContextManager[Case]:
-    """The unit: what the least of all wrappers adds."""
-    return nullcontext(Case(NoOp(bare)))
-
-
 @contextmanager
 def audited(
     place: Path,
@@ -49,25 +49,32 @@ def audited(
     sink: AnySink = nowhere,
     *,
     app: ASGIApp = bare,
-    method: str = "POST",
+    request: Callable[[], Scope] = post,
+    policy: Policy | None = None,
     linger: float = _NEVER_SECONDS,
 ) -> Iterator[Case]:
     """An application with a trail, which has lost nothing in the end."""
-    trail = AuditTrail(sink, journal=journal, delivery=Delivery(linger=linger, rejected=place / "rejected.jsonl"))
+    delivery = Delivery(linger=linger, rejected=place / "rejected.jsonl")
+    trail = AuditTrail(sink, journal=journal, delivery=delivery, policy=policy)
     with trail:
         trail.flush(60)  # from now on the lane sleeps
-        yield Case(AuditMiddleware(app, trail), method, lambda: trail.flush(60))
+        yield Case(AuditMiddleware(app, trail), request, lambda: trail.flush(60))
     assert all(lane.lost == 0 and lane.pending == 0 for lane in trail.stats().sinks), trail.stats()
 
 
-def skipped(place: Path) -> AbstractContextManager[Case]:
-    """A request that the policy does not record."""
-    return audited(place, MemoryJournal(), method="GET")
+def unwrapped(app: ASGIApp = bare) -> Maker:
+    """An application alone."""
+    return lambda _: nullcontext(Case(app))
 
 
-def memory(place: Path) -> AbstractContextManager[Case]:
-    """Recorded into memory."""
-    return audited(place, MemoryJournal())
+def wrapped(wrap: Callable[[Any], Any]) -> Maker:
+    """The bare application in somebody else's middleware."""
+    return lambda _: nullcontext(Case(wrap(bare)))
+
+
+def memory(app: ASGIApp = bare, request: Callable[[], Scope] = post, policy: Policy | None = None) -> Maker:
+    """Recorded into memory, or not at all, as the policy says."""
+    return lambda place: audited(place, MemoryJournal(), app=app, request=request, policy=policy)
 
 
 def filed(fsync: Fsync) -> Maker:
@@ -75,17 +82,43 @@ def filed(fsync: Fsync) -> Maker:
     return lambda place: audited(place, FileJournal(place / "journal", fsync=fsync))
 
 
-def stored(place: Path) -> AbstractContextManager[Case]:
-    """Recorded into files, and delivered to SQLite as it comes."""
-    return audited(place, FileJournal(place / "journal"), f"sqlite:///{place / 'audit.db'}", linger=0.05)
+def _nothing(app: Any) -> Any:
+    async def dispatch(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await call_next(request)
+
+    return BaseHTTPMiddleware(app, dispatch=dispatch)
 
 
-MAKERS: dict[str, Maker] = {
-    "bare": unwrapped,
-    "no-op": no_op,
-    "skipped": skipped,
-    "memory": memory,
+_traces = TracerProvider()  # with no exporter: spans are made, and go nowhere
+#: Everything here is work of the thread that serves.
+MAKERS: Final[dict[str, Maker]] = {
+    "bare": unwrapped(),
+    "no-op": wrapped(NoOp),
+    "skipped": memory(request=get),
+    "skipped, 1 rule": memory(request=get, policy=_ONE),
+    "skipped, 20 rules": memory(request=get, policy=_TWENTY),
+    "memory": memory(),
+    "memory, 50 headers": memory(request=many_headers),
+    "memory, bodies and headers": memory(policy=_WHOLE),
     "file, never": filed("never"),
     "file, interval": filed("interval"),
+    "file, always": filed("always"),
 }
-DELIVERING: dict[str, Maker] = {"file, interval, to SQLite": stored}
+#: A megabyte is answered.
+LARGE: Final[dict[str, Maker]] = {
+    "bare": unwrapped(large),
+    "recorded": memory(large),
+    "recorded with its body": memory(large, policy=_WHOLE),
+}
+#: Of these, no two do the same; none records.
+OTHERS: Final[dict[str, Maker]] = {
+    "asgi-correlation-id": wrapped(CorrelationIdMiddleware),
+    "starlette-context": wrapped(RawContextMiddleware),
+    "OpenTelemetry": wrapped(lambda app: OpenTelemetryMiddleware(app, tracer_provider=_traces)),
+    "BaseHTTPMiddleware": lambda _: nullcontext(Case(_nothing(bare), client=visit)),
+}
+
+
+def delivered(url: str) -> Maker:
+    """Recorded into files, and delivered to a database as it comes."""
+    return lambda place: audited(place, FileJournal(place / "journal"), url, linger=0.05)

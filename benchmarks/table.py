@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.results import Figure
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The first column to the left, the others, which are numbers, to the right; a missing one is a dash."""
@@ -18,4 +20,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, Figure):
+        return f"{_number(value.median)} ({_number(value.low)}–{_number(value.high)})"
+    return _number(value) if isinstance(value, int | float) else str(value)
+
+
+def _number(value: float) -> str:
+    """Three digits that count, and no more than there are."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

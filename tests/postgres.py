@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _NO_BINARIES = (
 class Postgres:
     """A server that tests may stop and start again."""
 
-    def __init__(self, binaries: Path, home: Path) -> None:
+    def __init__(self, binaries: Path, home: Path, *, fsync: str) -> None:
         self._binaries = binaries
         self._data = home / "data"
         self._log = home / "log"
@@ -50,7 +51,7 @@ class Postgres:
             "port": self.port,
             "listen_addresses": "'127.0.0.1'",
             "unix_socket_directories": "''",
-            "fsync": "off",
+            "fsync": fsync,
             "max_connections": 100,
         }
         with (self._data / "postgresql.conf").open("a") as conf:
@@ -125,15 +126,15 @@ rm -rf "$1"
 """
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A server of our own, which tests may crash."""
+@contextmanager
+def running(*, fsync: str = "off") -> Iterator[Postgres]:
+    """A server of our own, for a while."""
     home = Path(tempfile.mkdtemp(prefix="asgi-audit-postgres-"))
     # Also a run that is killed leaves no server behind.
     guard = subprocess.Popen(["sh", "-c", _GUARD, "guard", home], stdin=subprocess.PIPE, start_new_session=True)
     try:
         home.chmod(0o755)
-        server = Postgres(_binaries(), home)
+        server = Postgres(_binaries(), home, fsync=fsync)
         server.start()
         try:
             yield server
@@ -141,6 +142,13 @@ def postgres() -> Iterator[Postgres]:
             server.stop("immediate")
     finally:
         guard.communicate()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server of our own, which tests may crash."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,7 @@ def test_dev_py_reaches_its_own_complaint() -> None:
     ("arguments", "complaint"),
     [
         ([], "python3 dev.py test"),
-        (["tests"], "unknown verb 'tests'; try: demo, test, crash, lint, fix, docs"),
+        (["tests"], "unknown verb 'tests'; try: demo, test, crash, bench, lint, fix, docs"),
         (["lint", "src"], "lint takes no arguments"),
     ],
 )
