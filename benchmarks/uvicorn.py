@@ -103,7 +103,13 @@ class Server:
         """Put it under load for so long, and wait until it has nothing left to do."""
         before = self._cpu()
         command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s"]
-        command += ["--script", str(self._place / "load.lua"), f"http://127.0.0.1:{self._port}/orders/7"]
+        command += [
+            "--timeout",
+            f"{_PATIENCE_SECONDS:g}s",
+            "--script",
+            str(self._place / "load.lua"),
+            f"http://127.0.0.1:{self._port}/orders/7",
+        ]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found = re.search(r"^RESULT (\d+) (\d+) (\S+) (\S+) (\d+)$", output, re.MULTILINE)
         assert found is not None, output
