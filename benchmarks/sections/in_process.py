@@ -86,7 +86,7 @@ def _instructions(bench: Bench) -> dict[str, float]:
     if not instructions.available():
         return {}
     names = bench.pick(
-        ["bare", _UNIT, "memory"], [name for name in MAKERS if "rule" not in name and "always" not in name]
+        ["bare", _UNIT, "skipped", "memory"], [name for name in MAKERS if "rule" not in name and "always" not in name]
     )
     counts = {case: instructions.per_request(case, bench.pick(20, _COUNTED)) for case in names}
     return {name: count - counts["bare"] for name, count in counts.items()}
