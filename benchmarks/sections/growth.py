@@ -81,8 +81,8 @@ def wait(kind: str, place: str, count: str) -> None:
         (lane,) = trail.stats().sinks
         sizes.append((_resident(), lane.pending))
     (before, few), (after, many) = sizes
-    assert many - few == half, sizes
-    print(json.dumps({"bytes": round((after - before) / half)}))
+    assert many - few > half // 2, sizes  # a first batch may have gone before the lane fell asleep
+    print(json.dumps({"bytes": round((after - before) / (many - few))}))
     os._exit(0)
 
 
