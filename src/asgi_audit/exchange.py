@@ -15,11 +15,9 @@ from asgi_audit.endings import ending_of, is_cancellation, raised
 from asgi_audit.lastword import LastWord
 from asgi_audit.policy import Verdict
 from asgi_audit.record import Outcome
-from asgi_audit.rule import Level
+from asgi_audit.rule import REQUEST, RESPONSE
 from asgi_audit.trail import AuditTrail
 
-# An enumeration's members take long to look up.
-_REQUEST, _RESPONSE = Level.REQUEST, Level.RESPONSE
 _EMPTY = frozenset({204, 304})
 # Servers of these versions of the specification never raise out of `send`; later ones should, when the client is gone.
 _SILENT = frozenset({"2.0", "2.1", "2.2", "2.3"})
@@ -60,7 +58,7 @@ class Exchange:
         self._trailers = False
         self._request: Capture | None = None
         self._response: Capture | None = None
-        if verdict.capture >= _REQUEST:
+        if verdict.capture >= REQUEST:
             self._request = draft.request_body = trail.capture(scope.get("headers"))
 
     @property
@@ -160,7 +158,7 @@ class Exchange:
         if isinstance(headers, list | tuple):  # another iterable may be one that only the server can read
             draft.response_headers = headers
             self._expected = _content_length(headers)
-        if self._verdict.capture >= _RESPONSE:
+        if self._verdict.capture >= RESPONSE:
             self._response = draft.response_body = self._trail.capture(draft.response_headers)
         draft.response_size = 0
         self._trailers = bool(message.get("trailers")) and "http.response.trailers" in (

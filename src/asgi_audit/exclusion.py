@@ -9,7 +9,6 @@ from asgi_audit.snapshot import EXCLUDED
 
 EXCLUDE: Final = "__audit_exclude__"
 
-_REDACTED: Final = "[redacted]"
 _names = Redactor()  # for keys, which go into the id: the trail's redactor does not know of which columns that is made
 
 
@@ -34,4 +33,4 @@ def key_mask(names: Set[str], column: str, excluded: Set[str]) -> str | None:
     """What stands for a part of a primary key that must not be seen; `names` are all by which it may be left out."""
     if excluded & {*names, "*"}:
         return EXCLUDED
-    return _REDACTED if _names.denies(column) else None
+    return _names.mask(column) if _names.denies(column) else None

@@ -15,13 +15,11 @@ from asgi_audit.ids import IdSource
 from asgi_audit.notes import Notes
 from asgi_audit.record import VERSION, Actor, Change, Error, Kind, Outcome, Record, Response, Target
 from asgi_audit.redaction import Redactor
-from asgi_audit.rule import Level
+from asgi_audit.rule import REQUEST, RESPONSE, Level
 
 _LONGEST_NAME = 1024  # characters of an id, a name, an action
 _LONGEST_TEXT = 4096  # of a reason, an error message
 _TALLEST = 4  # how many actors may stand behind one: impersonation is not a tower
-# An enumeration's members take long to look up.
-_REQUEST, _RESPONSE = Level.REQUEST, Level.RESPONSE
 _BODY_HEADERS = frozenset({b"content-type", b"content-encoding"})
 _REPLACEABLE = frozenset({Outcome.SUCCESS, Outcome.DENIED, Outcome.FAILED, None})
 
@@ -213,7 +211,7 @@ class RecordFactory:
         )
 
     def _response(self, draft: Draft, status: int, level: Level) -> Response:
-        if level < _RESPONSE:
+        if level < RESPONSE:
             return Response(status=status, size=draft.response_size)
         return Response(
             status=status,
@@ -228,7 +226,7 @@ class RecordFactory:
         cls = type(error)
         name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
         return Error(
-            type=self._text(name, _LONGEST_NAME) or "", message=self._message(error) if level >= _REQUEST else None
+            type=self._text(name, _LONGEST_NAME) or "", message=self._message(error) if level >= REQUEST else None
         )
 
     def _message(self, error: BaseException) -> str | None:

@@ -13,14 +13,13 @@ from asgi_audit.opening import Labels, Opening
 from asgi_audit.record import Request, Source
 from asgi_audit.redaction import Redactor
 from asgi_audit.routing import params_of, route_of
-from asgi_audit.rule import WEBSOCKET, Level
+from asgi_audit.rule import REQUEST, WEBSOCKET, Level
 from asgi_audit.trace import trace_id
 
 _LONGEST_PATH = 8192
 _LONGEST_AGENT = 1024
 _LONGEST_NAME = 256  # of a host, a request id, a method
 _LONGEST_REMEMBERED = 256  # in a cache
-_REQUEST = Level.REQUEST  # an enumeration's members take long to look up
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -58,7 +57,7 @@ class Facts:
             trace_id(traceparent) if isinstance(traceparent, bytes) else None,
             self._source(asked("client"), headers.get(b"user-agent"), pairs),
             pairs,
-            self._redact.headers(pairs) if level >= _REQUEST else None,
+            self._redact.headers(pairs) if level >= REQUEST else None,
         )
 
     def ahead(self, opening: Opening) -> Request:
@@ -84,7 +83,7 @@ class Facts:
         opening = draft.opening or self.open(draft, level)
         route, params = self._routing(draft, draft.scope or {})
         headers = body = None
-        if level >= _REQUEST:
+        if level >= REQUEST:
             headers = self._redact.headers(opening.pairs) if opening.headers is None else opening.headers
             body = None if draft.request_body is None else draft.request_body.finish()
         labels = opening.labels

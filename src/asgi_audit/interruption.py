@@ -37,9 +37,7 @@ class Step:
             try:
                 work(*arguments)
             finally:
-                self._depth -= 1
-                if self._put_off:
-                    self._catch_up()
+                self.__exit__()
 
     def __enter__(self) -> None:
         self._depth += 1

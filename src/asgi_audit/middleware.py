@@ -13,7 +13,7 @@ from asgi_audit.exchange import Exchange
 from asgi_audit.lifespan import lifespan
 from asgi_audit.policy import Verdict
 from asgi_audit.refusal import refuse
-from asgi_audit.rule import Level, Rule
+from asgi_audit.rule import NONE, Rule
 from asgi_audit.sinks import AnySink
 from asgi_audit.trail import AuditTrail
 from asgi_audit.websocket import WebSocketExchange
@@ -21,7 +21,6 @@ from asgi_audit.websocket import WebSocketExchange
 #: A trail, or what one is made of: a URL, a sink, or a list of them.
 AnyTrail: TypeAlias = AuditTrail | AnySink | Sequence[AnySink]
 
-_NONE = Level.NONE  # an enumeration's members take long to look up
 _CONNECTIONS = frozenset({"http", "websocket"})
 
 
@@ -44,7 +43,7 @@ class AuditMiddleware:
             await lifespan(self.app, self.trail, scope, receive, send)
         elif kind not in _CONNECTIONS or KEY in scope:
             await self.app(scope, receive, send)
-        elif (verdict := self._verdict(scope)).capture is not _NONE:
+        elif (verdict := self._verdict(scope)).capture is not NONE:
             await self._record(verdict, scope, receive, send)
         else:
             # Not recorded: leave a draft, in case the request names its action, and watch nothing.
@@ -83,7 +82,7 @@ class AuditMiddleware:
             return
         token = current.set(draft)
         try:
-            if rule is not None and rule.level is not _NONE and draft.intent is None:
+            if rule is not None and rule.level is not NONE and draft.intent is None:
                 self.trail.intend(draft, rule.level)
             await self.app(scope, exchange.receive, exchange.sender)
         except BaseException as error:

@@ -6,9 +6,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 
 from asgi_audit._types import Scope
 from asgi_audit.errors import ConfigurationError
-from asgi_audit.rule import WEBSOCKET, Level, Rule
-
-_NONE = Level.NONE  # an enumeration's members take long to look up
+from asgi_audit.rule import NONE, WEBSOCKET, Level, Rule
 
 
 class Verdict(NamedTuple):
@@ -27,7 +25,7 @@ class Verdict(NamedTuple):
         for rule in self.conditional:
             if rule.matches_status(status):
                 return rule.level
-        return _NONE if self.rule is None else self.rule.level
+        return NONE if self.rule is None else self.rule.level
 
 
 class Explanation(NamedTuple):

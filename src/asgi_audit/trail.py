@@ -29,13 +29,12 @@ from asgi_audit.notes import CHANGED, Notes, as_actor
 from asgi_audit.policy import Policy, Verdict
 from asgi_audit.record import Actor, Outcome, Target
 from asgi_audit.redaction import Redactor
-from asgi_audit.rule import Level
+from asgi_audit.rule import NONE, Level
 from asgi_audit.settling import Settling
 from asgi_audit.sinks import AnySink, is_volatile, name_sinks
 from asgi_audit.waiting import in_thread
 
 _LONGEST_ERROR = 500  # characters of what a sink says
-_NONE = Level.NONE  # an enumeration's members take long to look up
 
 
 class AuditTrail:
@@ -143,7 +142,7 @@ class AuditTrail:
     def submit(self, draft: Draft, verdict: Verdict | None) -> None:
         """Record a connection that has ended; without a verdict, only if it has named its action. Never raises."""
         try:
-            if verdict is None or (level := verdict.level(draft.counted_status)) is _NONE:
+            if verdict is None or (level := verdict.level(draft.counted_status)) is NONE:
                 draft.finish()
                 self._submit_notes(draft)
             else:
@@ -158,7 +157,7 @@ class AuditTrail:
     def hold(self, draft: Draft, verdict: Verdict) -> None:
         """Keep a provisional record: the response is over, but the application still runs. Never raises."""
         try:
-            if (level := verdict.level(draft.counted_status)) is not _NONE:
+            if (level := verdict.level(draft.counted_status)) is not NONE:
                 record = self._factory.connection(draft, level, finish=False)
                 self._outbox.hold(record, draft.intent)
                 draft.action = record.action

@@ -91,9 +91,9 @@ def stand_around(watcher: Watcher) -> Callable[[], None]:
         return instance
 
     @functools.wraps(refresh)
-    def refreshed(self: Any, *args: Any, **kwargs: Any) -> None:
-        refresh(self, *args, **kwargs)
-        watcher.guard(_remember, self, kwargs["fields"] if "fields" in kwargs else [*args, None, None][1])
+    def refreshed(self: Any, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
+        refresh(self, using, fields, *args, **kwargs)
+        watcher.guard(_remember, self, fields)
 
     @functools.wraps(save)
     def saved(self: Any, raw: bool = False, cls: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -145,10 +145,9 @@ def _take_back(watcher: Watcher, instance: Any) -> None:
     for batch, using, before in reversed(saved):
         if watcher.has_dropped(batch, using):
             memory = _memory(instance)
-            for name, value in before.items():
-                memory[name] = value
-                if value is _UNKNOWN:
-                    del memory[name]
+            memory.update(before)
+            for name in [name for name, value in memory.items() if value is _UNKNOWN]:
+                del memory[name]
         elif not batch.committed:
             kept.append((batch, using, before))
     saved[:] = reversed(kept)

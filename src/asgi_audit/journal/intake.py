@@ -47,9 +47,9 @@ class Intake:
         if held is not None:
             self._replace(held, entry)
             return
-        key = NO_INTENT if intent is None else intent.encode()
+        key = _key(intent)
         try:
-            self._log.record(frame(RECORD, b"%d" % self._log.claim(), key, entry), key)
+            self._log.record(self._line(entry, (key,)), key)
         except (OSError, JournalFull):
             self._end(key)
             raise

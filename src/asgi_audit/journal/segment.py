@@ -107,7 +107,7 @@ class Segment:
 
     def write(self, lines: bytes) -> None:
         """Add entries, all of them or none. Raises `OSError`."""
-        file = self._file or self._opened
+        file = self._opened
         try:
             done = os.pwrite(file.number, lines, self.end)
             while done < len(lines):
