@@ -22,11 +22,11 @@ import msgspec
 
 from benchmarks import against
 from benchmarks.bench import Bench, Scale
+from benchmarks.child import ROOT
 from benchmarks.document import goals, publish, show
 from benchmarks.results import Report, Results
 from benchmarks.sections import adapters, backlog, durability, growth, in_process, peers, reading, server, sinks
 
-ROOT: Final = Path(__file__).parent.parent
 _SECTIONS: Final[dict[str, Callable[[Bench], Results]]] = {
     "in-process": in_process.measure,
     "adapters": adapters.measure,

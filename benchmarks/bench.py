@@ -1,16 +1,15 @@
 """What a section is given: how much to do, where, and the servers that it needs."""
 
-import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
-from tests.postgres import execute, running
+from tests.postgres import new_database, running
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -52,23 +51,17 @@ class Bench:
         """The URL of a new, empty database, on a server that syncs its disk as in production."""
         if self._postgres is None:
             self._postgres = self._stack.enter_context(running(fsync="on")).admin_url
-        name = f"bench_{next(self._numbers)}"
-        asyncio.run(execute(self._postgres, f"CREATE DATABASE {name}"))
-        return urlunsplit(urlsplit(self._postgres)._replace(path=f"/{name}"))
+        return new_database(self._postgres)
 
 
-def interleaved(works: Mapping[str, Callable[[], T]], repetitions: int, *, warm: int = 2) -> dict[str, list[T]]:
+def interleaved(works: Mapping[K, Callable[[], T]], repetitions: int, *, warm: int = 2) -> dict[K, list[T]]:
     """What each work gives, again and again. All take turns, and each time another one begins."""
-    found: dict[str, list[T]] = {name: [] for name in works}
+    found: dict[K, list[T]] = {name: [] for name in works}
     names = list(works)
     for number in range(-warm, repetitions):
-        for name in _from(names, number % len(names)):
+        first = number % len(names)
+        for name in [*names[first:], *names[:first]]:
             given = works[name]()
             if number >= 0:
                 found[name].append(given)
     return found
-
-
-def _from(names: list[str], first: int) -> Iterator[str]:
-    yield from names[first:]
-    yield from names[:first]

@@ -17,7 +17,7 @@ from asgi_audit.delivery import Delivery
 from asgi_audit.journal import FileJournal, Journal, MemoryJournal
 from asgi_audit.journal.durability import Fsync
 from asgi_audit.sinks import AnySink
-from benchmarks.traffic import NoOp, bare, get, large, many_headers, post, serve, visit
+from benchmarks.traffic import NoOp, bare, get, large, many_headers, nowhere, post, serve, visit
 
 _NEVER_SECONDS: Final = 3600.0  # sinks are served only when somebody waits for them, outside of what is measured
 _WHOLE: Final = Policy([Rule(Level.RESPONSE)])
@@ -36,10 +36,6 @@ class Case(NamedTuple):
 
 #: What makes a case, for a while, in an empty directory.
 Maker: TypeAlias = Callable[[Path], AbstractContextManager[Case]]
-
-
-def nowhere(_: object) -> None:
-    """A sink that does nothing, so that no sink's work is measured."""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.cases import MAKERS, Case
+from benchmarks.child import environment
 
 _WARM: Final = 100  # requests that are not counted
 _CONTROL: Final = "callgrind_control"
@@ -30,8 +31,7 @@ def per_request(case: str, requests: int) -> float:
         output = Path(place) / "callgrind.out"
         tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}", "--quiet"]
         command = [*tool, sys.executable, "-m", "benchmarks.instructions", case, str(requests), place]
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": ":".join(filter(None, sys.path))}
-        subprocess.run(command, check=True, capture_output=True, env=environment)
+        subprocess.run(command, check=True, capture_output=True, env=environment(PYTHONHASHSEED="0"))
         found = re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) / requests

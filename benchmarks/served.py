@@ -4,7 +4,6 @@
 `BENCH_PLACE` the directory for the journal.
 """
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from asgi_audit._types import Receive, Scope, Send
 from asgi_audit.delivery import Delivery
 from asgi_audit.journal import FileJournal, MemoryJournal
 from asgi_audit.sinks import AnySink
-from benchmarks.cases import nowhere
-from benchmarks.traffic import bare
+from benchmarks.traffic import bare, hung, nowhere
 
 
 async def raw(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,15 +35,11 @@ def fastapi() -> FastAPI:
     return app
 
 
-async def _hung(_: object) -> None:
-    await asyncio.Event().wait()
-
-
 def _dead(_: object) -> None:
     raise ConnectionRefusedError("nobody is there")
 
 
-_SINKS: dict[str, AnySink] = {"memory": nowhere, "hung": _hung, "dead": _dead}
+_SINKS: dict[str, AnySink] = {"memory": nowhere, "hung": hung, "dead": _dead}
 
 
 def _served() -> Any:

@@ -22,7 +22,7 @@ class Stock:
     def __init__(self, count: int) -> None:
         self._writer = os.urandom(16).hex()
         self._salts = IdSource().new_salts
-        self._began = time.time_ns() // 1000 - count * SPACING
+        self.began = time.time_ns() // 1000 - count * SPACING  #: microseconds since the epoch: when the first was made
         self._seq = 0
 
     def take(self, count: int) -> list[Record]:
@@ -36,7 +36,7 @@ class Stock:
             yield self.take(min(size, count - at))
 
     def _record(self, seq: int) -> Record:
-        microseconds = self._began + seq * SPACING
+        microseconds = self.began + seq * SPACING
         order = str(seq * 7919 % _ORDERS)
         return Record(
             v=VERSION,

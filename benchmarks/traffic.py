@@ -82,6 +82,15 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def nowhere(_: object) -> None:
+    """A sink that does nothing, so that no sink's work is measured."""
+
+
+async def hung(_: object) -> None:
+    """A sink that never answers."""
+    await asyncio.Event().wait()
+
+
 class NoOp:
     """The least that a middleware can be: it wraps `send` with an async closure."""
 

@@ -1,23 +1,21 @@
 """uvicorn as a process of its own, and the load that wrk puts on it."""
 
-import asyncio
 import os
 import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-import asyncpg
+from benchmarks.child import ROOT, environment
 
 CONNECTIONS: Final = 16
-_ROOT: Final = Path(__file__).parent.parent
 _SCRIPT: Final = """
 wrk.method = "POST"
 wrk.body = "{}"
@@ -70,8 +68,8 @@ class Server:
         where = ["--port", str(self._port), "--workers", str(self._workers)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "benchmarks.served:app", *where, *options],
-            cwd=_ROOT,
-            env={**os.environ, **self._environment, "PYTHONPATH": ":".join(filter(None, [*sys.path, str(_ROOT)]))},
+            cwd=ROOT,
+            env=environment(**self._environment),
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
@@ -79,7 +77,8 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself, which whoever waited for it says
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._log.close()
 
@@ -130,7 +129,7 @@ class Server:
             if now - used <= 1 / _TICK:
                 return now
             used = now
-        return used
+        raise RuntimeError(f"a server is still at work {_PATIENCE_SECONDS:g} s after its load: {self._environment}")
 
     def _cpu(self) -> float:
         """Of all its processes."""
@@ -145,20 +144,3 @@ def _family(process: int) -> list[int]:
 def _seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def rows_in(url: str) -> int:
-    """How many requests a database has on record."""
-    query = "SELECT count(*) FROM audit_records WHERE kind = 'http'"
-    if url.startswith("sqlite:"):
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-            return int(connection.execute(query).fetchone()[0])
-    return asyncio.run(_rows_in_postgresql(url, query))
-
-
-async def _rows_in_postgresql(url: str, query: str) -> int:
-    connection = await asyncpg.connect(url)
-    try:
-        return int(await connection.fetchval(query))
-    finally:
-        await connection.close()

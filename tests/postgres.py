@@ -164,10 +164,16 @@ def postgres_admin_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def postgres_url(postgres_admin_url: str) -> Iterator[str]:
     """The URL of a fresh, empty database."""
+    url = new_database(postgres_admin_url)
+    yield url
+    asyncio.run(execute(postgres_admin_url, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)"))
+
+
+def new_database(admin_url: str) -> str:
+    """Make an empty database; return its URL."""
     name = f"audit_{uuid.uuid4().hex}"
-    asyncio.run(execute(postgres_admin_url, f"CREATE DATABASE {name}"))
-    yield urlunsplit(urlsplit(postgres_admin_url)._replace(path=f"/{name}"))
-    asyncio.run(execute(postgres_admin_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(execute(admin_url, f"CREATE DATABASE {name}"))
+    return urlunsplit(urlsplit(admin_url)._replace(path=f"/{name}"))
 
 
 async def execute(url: str, *statements: str) -> None:

@@ -2,8 +2,9 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from asgi_audit.ids import IdSource, Randomness
 
+T = TypeVar("T")
 _MILLISECOND = 1_000_000  # nanoseconds
 _NOW = 1_795_000_000 * 1_000 * _MILLISECOND
 
@@ -23,6 +25,21 @@ def milliseconds(record_id: str) -> int:
 def set_clock(monkeypatch: pytest.MonkeyPatch, times: Iterator[int]) -> None:
     """Let the wall clock show these times, in nanoseconds."""
     monkeypatch.setattr(time, "time_ns", lambda: next(times))
+
+
+def in_eight_threads(make: Callable[[], T]) -> list[list[T]]:
+    """What each thread makes, a thousand times, while the others do."""
+    made: list[list[T]] = [[] for _ in range(8)]
+
+    def work(mine: list[T]) -> None:
+        mine.extend(make() for _ in range(1000))
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return made
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
@@ -74,16 +91,7 @@ def test_the_fraction_of_a_millisecond_is_in_it(monkeypatch: pytest.MonkeyPatch)
 def test_threads_get_different_ids() -> None:
     """Each in increasing order."""
     source = IdSource()
-    ids: list[list[str]] = [[] for _ in range(8)]
-
-    def work(mine: list[str]) -> None:
-        mine.extend(source.new_id() for _ in range(1000))
-
-    threads = [threading.Thread(target=work, args=(mine,)) for mine in ids]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ids = in_eight_threads(source.new_id)
     assert len({each for mine in ids for each in mine}) == 8000
     assert all(mine == sorted(mine) for mine in ids)
 
@@ -99,16 +107,7 @@ def test_salts_are_three_times_sixteen_bytes() -> None:
 def test_no_random_byte_is_handed_out_twice() -> None:
     """Also while several threads fetch new ones at once."""
     random = Randomness()
-    taken: list[list[tuple[bytes, bytes]]] = [[] for _ in range(8)]
-
-    def work(mine: list[tuple[bytes, bytes]]) -> None:
-        mine.extend(random.take() for _ in range(1000))
-
-    threads = [threading.Thread(target=work, args=(mine,)) for mine in taken]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    taken = in_eight_threads(random.take)
     assert len({each for mine in taken for each in mine}) == 8000
 
 

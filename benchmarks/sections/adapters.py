@@ -16,10 +16,9 @@ from asgi_audit._types import ASGIApp
 from asgi_audit.delivery import Delivery
 from asgi_audit.journal import MemoryJournal
 from benchmarks.bench import Bench, interleaved
-from benchmarks.cases import nowhere
 from benchmarks.frameworks import MAKERS
 from benchmarks.results import Cell, Figure, Plot, Results, Table
-from benchmarks.traffic import post, visit
+from benchmarks.traffic import nowhere, post, visit
 
 _VARIANTS: Final[dict[str, Callable[[str, Any, AuditTrail], ASGIApp]]] = {
     "bare": lambda _framework, app, _trail: app,

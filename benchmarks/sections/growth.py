@@ -5,37 +5,35 @@ import gc
 import json
 import os
 import resource
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from asgi_audit import AuditMiddleware, AuditTrail
 from asgi_audit.delivery import Delivery
 from asgi_audit.journal import FileJournal, Journal, MemoryJournal
 from benchmarks.bench import Bench
+from benchmarks.child import in_child
 from benchmarks.results import Cell, Goal, Plot, Results, Table
-from benchmarks.traffic import bare, post, serve
-from benchmarks.uvicorn import rows_in
+from benchmarks.stored import stored
+from benchmarks.traffic import bare, hung, post, serve
 
 _PATIENCE: Final = 600.0
-_LINGER: Final = 3600.0  # nothing is delivered meanwhile
-_CHILD: Final = "from benchmarks.sections import growth; import sys; growth.{}(*sys.argv[1:])"
 _PAGE: Final = resource.getpagesize()
 
 
 def measure(bench: Bench) -> Results:
     """Memory that pending records take; then a soak."""
     pending = bench.pick(2000, 40_000)
-    waiting = {kind: _child("wait", kind, bench.directory(), pending) for kind in ("memory", "file")}
+    waiting = {kind: in_child(wait, kind, bench.directory(), pending) for kind in ("memory", "file")}
     rounds, requests = bench.pick((4, 200), (12, 20_000), (40, 500_000))
     url = bench.sqlite()
-    soak = _child("soak", url, bench.directory(), rounds, requests)
-    assert rows_in(url) == rounds * requests, (rows_in(url), rounds * requests)
-    rows: list[list[Cell]] = [[f"{row['requests']}", *list(row.values())[1:]] for row in soak]
-    settled, last = soak[rounds // 4]["RSS, MB"], soak[-1]["RSS, MB"]
+    looks = in_child(soak, url, bench.directory(), rounds, requests)
+    found = asyncio.run(stored(url))
+    assert found == rounds * requests, (found, rounds * requests)
+    rows: list[list[Cell]] = [[f"{look['requests']}", *list(look.values())[1:]] for look in looks]
+    settled, last = looks[rounds // 4 - 1]["RSS, MB"], looks[-1]["RSS, MB"]
     return Results(
         [
             Table(
@@ -48,7 +46,7 @@ def measure(bench: Bench) -> Results:
             Table(
                 "soak",
                 "A soak: requests as fast as they go, all delivered to SQLite after each round",
-                ["requests", *list(soak[0])[1:]],
+                ["requests", *list(looks[0])[1:]],
                 rows,
                 "Every request that was answered has its row in the end.",
                 Plot("lines", ["RSS, MB"], "MB"),
@@ -62,17 +60,11 @@ def measure(bench: Bench) -> Results:
     )
 
 
-def _child(function: str, *arguments: object) -> Any:
-    command = [sys.executable, "-c", _CHILD.format(function), *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
 def wait(kind: str, place: str, count: str) -> None:
     """Let records wait, and print what each takes."""
     files = FileJournal(Path(place) / "journal", max_bytes=2**34)
     journal: Journal = MemoryJournal(max_bytes=2**32) if kind == "memory" else files
-    trail = AuditTrail(_nowhere, journal=journal, delivery=Delivery(linger=_LINGER, rejected=f"{place}/rejected"))
-    trail.flush(_PATIENCE)
+    trail = AuditTrail(hung, journal=journal, delivery=Delivery(rejected=f"{place}/rejected"))
     app, half = AuditMiddleware(bare, trail), int(count) // 2
     sizes = []
     for _ in range(2):
@@ -81,8 +73,8 @@ def wait(kind: str, place: str, count: str) -> None:
         (lane,) = trail.stats().sinks
         sizes.append((_resident(), lane.pending))
     (before, few), (after, many) = sizes
-    assert many - few > half // 2, sizes  # a first batch may have gone before the lane fell asleep
-    print(json.dumps({"bytes": round((after - before) / (many - few))}))
+    assert many - few == half, sizes
+    print(json.dumps({"bytes": round((after - before) / half)}), flush=True)
     os._exit(0)
 
 
@@ -117,7 +109,3 @@ def _resident() -> int:
     """Bytes of memory that this process has now."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-
-
-def _nowhere(_: object) -> None:
-    """A sink that does nothing."""

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from asgi_audit import AuditMiddleware, AuditTrail
 from asgi_audit.delivery import Delivery
 from asgi_audit.journal import FileJournal
-from asgi_audit.sqlalchemy import AuditStore
 from benchmarks.bench import Bench, interleaved
 from benchmarks.peers import ON_POSTGRESQL, PEERS, Peer
 from benchmarks.results import Cell, Figure, Goal, Plot, Results, Table
+from benchmarks.stored import stored
 from benchmarks.traffic import NoOp, bare, post, visit
 
 _OURS: Final = "asgi-audit"
@@ -40,11 +40,11 @@ def measure(bench: Bench) -> Results:
             took = interleaved(
                 {name: partial(_time, loop, peer, requests) for name, peer in peers.items()}, repetitions, warm=_WARM
             )
-            stored = {name: runner.run(_rows(peer)) for name, peer in peers.items() if name not in _NOTHING}
+            rows = {name: runner.run(_rows(peer)) for name, peer in peers.items() if name not in _NOTHING}
         finally:
             runner.run(stack.aclose())
     answered = requests * (repetitions + _WARM)
-    missing = {name: answered - count for name, count in stored.items()}
+    missing = {name: answered - count for name, count in rows.items()}
     assert all(missing[name] == 0 for name in missing if name.startswith(_OURS)), missing
     return Results([_table(took, missing)], [_goal(took, on) for on in ("postgresql", "sqlite")])
 
@@ -73,14 +73,10 @@ async def _ours(bench: Bench, url: str) -> AsyncIterator[Peer]:
     trail = AuditTrail(url, journal=FileJournal(bench.directory() / "journal"), delivery=delivery)
     async with trail:
 
-        async def count() -> int:
-            async with AuditStore(url) as store:
-                return sum([1 async for _ in store.query(kind="http")])
-
         async def drain() -> None:
             await trail.aflush(60)
 
-        yield Peer(AuditMiddleware(bare, trail), count, drain)
+        yield Peer(AuditMiddleware(bare, trail), partial(stored, url), drain)
 
 
 def _time(loop: asyncio.AbstractEventLoop, peer: Peer, requests: int) -> Took:

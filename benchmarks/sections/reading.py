@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,25 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from asgi_audit.anchors import FileAnchor
-from asgi_audit.signing import SigningKey
+from asgi_audit.signing import SigningKey, VerifierKey
 from asgi_audit.sqlalchemy import AuditStore, DatabaseEvidence, Sealer, SQLAlchemySink
-from asgi_audit.store import first_id
+from asgi_audit.store import Page, first_id
 from asgi_audit.verification import Verifier
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, interleaved
+from benchmarks.child import in_child
 from benchmarks.results import Cell, Figure, Goal, Plot, Results, Table
 from benchmarks.stock import SPACING, Stock
 
 _BATCH: Final = 5000
 _PAGE: Final = 50
 _NEWEST: Final = "newest page"
+_NOBODY: Final = "no such actor"
 _DEPTHS: Final = (0.1, 0.5, 0.9, 0.99)
 _MILLISECONDS: Final = 1e3
 _HOUR: Final = 3.6e9  # microseconds
-#: In a process of its own, whose memory is then known.
-_SEALING: Final = (
-    "from benchmarks.sections.reading import seal_and_verify; import asyncio, sys;"
-    " asyncio.run(seal_and_verify(sys.argv[1], sys.argv[2], int(sys.argv[3])))"
-)
 
 
 def measure(bench: Bench) -> Results:
@@ -41,7 +35,7 @@ def measure(bench: Bench) -> Results:
     goals: list[Goal] = []
     with asyncio.Runner() as runner:
         for name, url in (("PostgreSQL", bench.postgres()), ("SQLite", bench.sqlite())):
-            asked, deep = runner.run(_grow(url, sizes, bench.pick(2, 41)))
+            asked, deep = _grow(runner, url, sizes, bench.pick(2, 41))
             tables.append(_table(name, asked))
             newest = deep[0][1]
             depths += [[f"{name}, {depth}", took, took.median / newest.median] for depth, took in deep]
@@ -56,23 +50,23 @@ def measure(bench: Bench) -> Results:
     return Results(tables, goals)
 
 
-async def _grow(
-    url: str, sizes: list[int], repetitions: int
+def _grow(
+    runner: asyncio.Runner, url: str, sizes: list[int], repetitions: int
 ) -> tuple[dict[int, dict[str, Figure]], list[tuple[str, Figure]]]:
-    stock, sink = Stock(sizes[-1]), SQLAlchemySink(url)
+    stock, sink, stored = Stock(sizes[-1]), SQLAlchemySink(url), 0
     asked: dict[int, dict[str, Figure]] = {}
     deep: dict[str, Figure] = {}
-    began, stored = time.time_ns() // 1000 - sizes[-1] * SPACING, 0
-    await sink.open()
+    runner.run(sink.open())
     for size in sizes:
         for batch in stock.batches(size - stored, _BATCH):
-            await sink.write(batch)
+            runner.run(sink.write(batch))
         stored = size
-        end = began + size * SPACING
-        async with AuditStore(url) as store:
-            asked[size] = await _ask(_questions(store, began, end), repetitions)
-            deep = await _ask(_pages(store, began, end), repetitions)
-    await sink.close()
+        end = stock.began + size * SPACING
+        store = runner.run(AuditStore(url).__aenter__())
+        asked[size] = _ask(runner, _questions(store, stock.began, end), repetitions)
+        deep = _ask(runner, _pages(store, stock.began, end), repetitions)
+        runner.run(store.__aexit__(None, None, None))
+    runner.run(sink.close())
     return asked, list(deep.items())
 
 
@@ -80,17 +74,17 @@ Question = Callable[[], Awaitable[object]]
 
 
 def _questions(store: AuditStore, began: int, end: int) -> dict[str, Question]:
-    middle = first_id((began + end) // 2 // SPACING * SPACING)
-    since, until = (datetime.fromtimestamp(at / 1e6, UTC) for at in ((began + end) / 2, (began + end) / 2 + _HOUR))
+    middle = first_id(began + (end - began) // SPACING // 2 * SPACING)
+    since, until = (datetime.fromtimestamp(at / 1e6, UTC) for at in ((began + end) / 2 - _HOUR, (began + end) / 2))
     return {
         _NEWEST: lambda: store.page(size=_PAGE),
         "page in the middle": lambda: store.page(size=_PAGE, older_than=middle),
-        "one actor": lambda: store.page(size=_PAGE, actor="42"),
-        "one target": lambda: store.page(size=_PAGE, target_type="order", target="77"),
+        "one actor": lambda: store.page(size=_PAGE, actor="0"),
+        "one target": lambda: store.page(size=_PAGE, target_type="order", target="0"),
         "one action": lambda: store.page(size=_PAGE, action="PUT /c/{id}"),
-        "one actor, older": lambda: store.page(size=_PAGE, actor="42", older_than=middle),
-        "one actor, one hour": lambda: store.page(size=_PAGE, actor="42", since=since, until=until),
-        "no such actor": lambda: store.page(size=_PAGE, actor="nobody"),
+        "one actor, older": lambda: store.page(size=_PAGE, actor="0", older_than=middle),
+        "one actor, one hour": lambda: store.page(size=_PAGE, actor="0", since=since, until=until),
+        _NOBODY: lambda: store.page(size=_PAGE, actor="nobody"),
         "one record": lambda: store.get(middle),
     }
 
@@ -103,16 +97,19 @@ def _pages(store: AuditStore, began: int, end: int) -> dict[str, Question]:
     return pages
 
 
-async def _ask(questions: dict[str, Question], repetitions: int) -> dict[str, Figure]:
-    """Milliseconds, all questions in turns."""
-    found: dict[str, list[float]] = {name: [] for name in questions}
-    for number in range(-2, repetitions):
-        for name, question in questions.items():
-            start = time.perf_counter()
-            await question()
-            if number >= 0:
-                found[name].append((time.perf_counter() - start) * _MILLISECONDS)
-    return {name: Figure.of(each) for name, each in found.items()}
+def _ask(runner: asyncio.Runner, questions: dict[str, Question], repetitions: int) -> dict[str, Figure]:
+    """Milliseconds. Every question has an answer, but for that which is to have none."""
+
+    async def timed(name: str, question: Question) -> float:
+        start = time.perf_counter()
+        answer = await question()
+        took = (time.perf_counter() - start) * _MILLISECONDS
+        found = bool(answer.records) if isinstance(answer, Page) else answer is not None
+        assert found is (name != _NOBODY), name
+        return took
+
+    works = {name: (lambda name=name, each=each: runner.run(timed(name, each))) for name, each in questions.items()}
+    return {name: Figure.of(times) for name, times in interleaved(works, repetitions).items()}
 
 
 def _table(name: str, asked: dict[int, dict[str, Figure]]) -> Table:
@@ -127,17 +124,21 @@ def _integrity(bench: Bench, sizes: list[int]) -> Table:
     rows: list[list[Cell]] = []
     for name, make in (("PostgreSQL", bench.postgres), ("SQLite", bench.sqlite)):
         for size in sizes:
-            command = [sys.executable, "-c", _SEALING, make(), str(bench.directory()), str(size)]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            assert found["sealed"] == size, found
+            url, home = make(), bench.directory()
+            found = {**in_child(seal, url, home, size), **in_child(verify, url, home, size)}
             rows.append([f"{name}, {size:,}", *(found[column] for column in ("store", "seal", "verify", "megabytes"))])
     columns = ["records", "store, records/s", "seal, records/s", "verify, records/s", "verifying, MB more"]
     return Table("integrity", "Sealing and verifying, beside storing", columns, rows)
 
 
-async def seal_and_verify(url: str, home: str, count: int) -> None:
-    """Store, seal and verify so many records; print how many a second, and the memory that verifying took."""
-    key, anchor = SigningKey.generate("audit.example/benchmark"), FileAnchor(Path(home) / "anchor.jsonl")
+def seal(url: str, home: str, count: str) -> None:
+    """Store and seal so many records; print how many a second."""
+    asyncio.run(_seal(url, Path(home), int(count)))
+
+
+async def _seal(url: str, home: Path, count: int) -> None:
+    key, anchor = SigningKey.generate("audit.example/benchmark"), FileAnchor(home / "anchor.jsonl")
+    key.save(home / "key")
     sink = SQLAlchemySink(url)
     await sink.open()
     start = time.perf_counter()
@@ -146,14 +147,22 @@ async def seal_and_verify(url: str, home: str, count: int) -> None:
     stored = time.perf_counter()
     await sink.close()
     await Sealer(url, keys=[key], anchors=[anchor]).seal()
-    sealed, before = time.perf_counter(), _megabytes()
-    report = await Verifier(keys=[key.verifier], anchors=[anchor]).verify(DatabaseEvidence(url))
-    verified = time.perf_counter()
-    assert report.verdict == "PASS", report
-    rates = {"store": stored - start, "seal": sealed - stored, "verify": verified - sealed}
-    found = {name: round(count / seconds) for name, seconds in rates.items()}
-    print(json.dumps({**found, "sealed": report.sealed, "megabytes": round(_megabytes() - before, 1)}))
+    sealed = time.perf_counter()
+    print(json.dumps({"store": round(count / (stored - start)), "seal": round(count / (sealed - stored))}))
 
 
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+def verify(url: str, home: str, count: str) -> None:
+    """Verify what was sealed; print how many records a second, and the memory that it took."""
+    key, anchor = VerifierKey.load(Path(home) / "key.pub"), FileAnchor(Path(home) / "anchor.jsonl")
+    before, start = _megabytes("VmRSS"), time.perf_counter()
+    report = asyncio.run(Verifier(keys=[key], anchors=[anchor]).verify(DatabaseEvidence(url)))
+    seconds = time.perf_counter() - start
+    assert (report.verdict, report.sealed) == ("PASS", int(count)), report
+    megabytes = round(_megabytes("VmHWM") - before, 1)
+    print(json.dumps({"verify": round(report.sealed / seconds), "megabytes": megabytes}))
+
+
+def _megabytes(what: str) -> float:
+    """Of this process's memory, as Linux says (proc(5)): `VmRSS` now, `VmHWM` at most so far."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{what}:")[2].split()[0]) / 1000

@@ -4,6 +4,7 @@ All servers stay up, and are loaded one after the other, in rounds: what is comp
 everything is delivered, so that none pays for another's.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +12,8 @@ from typing import Final, NamedTuple
 
 from benchmarks.bench import Bench, interleaved
 from benchmarks.results import Cell, Figure, Goal, Plot, Results, Table
-from benchmarks.uvicorn import Load, Server, rows_in
+from benchmarks.stored import stored
+from benchmarks.uvicorn import Load, Server
 
 _BARE: Final = "bare"
 _CONTROL: Final = "bare again"
@@ -52,8 +54,8 @@ def measure(bench: Bench) -> Results:
         )
         for each, server in servers.items():
             if each.what in (_SQLITE, _POSTGRESQL):
-                stored = rows_in(server.sink)
-                assert server.answered <= stored <= server.answered + server.unanswered, (each, stored, server.answered)
+                rows = asyncio.run(stored(server.sink))
+                assert server.answered <= rows <= server.answered + server.unanswered, (each, rows, server.answered)
     return Results([_table(wanted, loads)], bench.pick([], _goals(loads) if len(wanted) > len(_WHATS) else []))
 
 

@@ -6,8 +6,9 @@ The driver gets rows that are ready; the sink makes them from records first: lea
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -16,13 +17,13 @@ from asgi_audit.record import Record
 from asgi_audit.sqlalchemy import SQLAlchemySink, postgres, sqlite
 from asgi_audit.sqlalchemy.rows import build
 from asgi_audit.sqlalchemy.schema import COLUMNS, RECORDS
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, interleaved
 from benchmarks.results import Cell, Figure, Goal, Plot, Results, Table
 from benchmarks.stock import Stock
+from benchmarks.stored import stored
 
 _HELD_AGAINST: Final = 1000  # records of a batch
 _FLOOR: Final = "audit_floor"
-_INSERT: Final = f"INSERT INTO {RECORDS} VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
 _SINK: Final = "sink"
 _DRIVER: Final = "driver"
 
@@ -33,6 +34,9 @@ class Writer(NamedTuple):
     prepare: Callable[[list[Record]], Any]
     write: Callable[[Any], Awaitable[object]]
     rows: Callable[[], Awaitable[int]]
+
+
+Start = Callable[[AsyncExitStack, Bench], Coroutine[Any, Any, dict[str, Writer]]]
 
 
 class Took(NamedTuple):
@@ -48,7 +52,7 @@ def measure(bench: Bench) -> Results:
     tables, goals = [], []
     with asyncio.Runner() as runner:
         for name, start, goal in (("PostgreSQL", _postgresql, 0.8), ("SQLite", _sqlite, 0.85)):
-            found = {size: runner.run(_compete(bench, start, size)) for size in sizes}
+            found = {size: _compete(runner, bench, start, size) for size in sizes}
             tables.append(_table(name, found))
             if _HELD_AGAINST in found:
                 ratio = _against(found[_HELD_AGAINST], _DRIVER).median
@@ -56,21 +60,23 @@ def measure(bench: Bench) -> Results:
     return Results(tables, goals)
 
 
-async def _compete(bench: Bench, start: Callable[[AsyncExitStack, Bench], Any], size: int) -> dict[str, list[Took]]:
+def _compete(runner: asyncio.Runner, bench: Bench, start: Start, size: int) -> dict[str, list[Took]]:
     batches = max(1, bench.pick(20, 10_000) // size) if size > 1 else bench.pick(2, 300)
-    rounds = bench.pick(1, 7)
-    async with AsyncExitStack() as stack:
-        writers: Mapping[str, Writer] = await start(stack, bench)
-        stocks = {name: Stock(batches * size * (rounds + 1)) for name in writers}
-        found: dict[str, list[Took]] = {name: [] for name in writers}
-        for number in range(rounds + 1):  # the first one warms up
-            for name, writer in writers.items():
-                ready = [writer.prepare(stocks[name].take(size)) for _ in range(batches)]
-                took = await _time(writer, ready, batches * size)
-                if number:
-                    found[name].append(took)
+    rounds, warm = bench.pick(1, 7), 1
+    stack = AsyncExitStack()
+    try:
+        writers = runner.run(start(stack, bench))
+        stocks = {name: Stock(batches * size * (rounds + warm)) for name in writers}
+
+        def write(name: str, writer: Writer) -> Took:
+            ready = [writer.prepare(stocks[name].take(size)) for _ in range(batches)]
+            return runner.run(_time(writer, ready, batches * size))
+
+        found = interleaved({name: partial(write, name, writer) for name, writer in writers.items()}, rounds, warm=warm)
         for name, writer in writers.items():
-            assert await writer.rows() == batches * size * (rounds + 1), name
+            assert runner.run(_rows(writer)) == batches * size * (rounds + warm), name
+    finally:
+        runner.run(stack.aclose())
     return found
 
 
@@ -79,6 +85,10 @@ async def _time(writer: Writer, ready: list[Any], records: int) -> Took:
     for each in ready:
         await writer.write(each)
     return Took(records / (time.perf_counter() - wall), (time.process_time() - cpu) / records * 1e6)
+
+
+async def _rows(writer: Writer) -> int:
+    return await writer.rows()
 
 
 async def _sink(stack: AsyncExitStack, url: str, count: Callable[[], Awaitable[int]]) -> Writer:
@@ -97,7 +107,7 @@ async def _postgresql(stack: AsyncExitStack, bench: Bench) -> dict[str, Writer]:
         stack.push_async_callback(connection.close)
 
     def counting(name: str, table: str = RECORDS) -> Callable[[], Awaitable[int]]:
-        return lambda: connections[name].fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - constants
+        return lambda: connections[name].fetchval(f"SELECT count(DISTINCT id) FROM {table}")  # noqa: S608 - constants
 
     async def driver(name: str, table: str = RECORDS) -> Writer:
         tables = SQLAlchemySink(urls[name])
@@ -123,24 +133,16 @@ async def _postgresql(stack: AsyncExitStack, bench: Bench) -> dict[str, Writer]:
 async def _sqlite(stack: AsyncExitStack, bench: Bench) -> dict[str, Writer]:
     """`executemany` in the thread that asks, with the settings of the sink."""
     urls = {name: bench.sqlite() for name in (_SINK, _DRIVER)}
-    sinks = {name: await _sink(stack, url, _counting(url)) for name, url in urls.items()}
+    sinks = {name: await _sink(stack, url, partial(stored, url)) for name, url in urls.items()}
     connection = stack.enter_context(closing(sqlite3.connect(urls[_DRIVER].removeprefix("sqlite:///"))))
     connection.execute("PRAGMA synchronous = FULL")
 
     async def insert(rows: list[Any]) -> None:
         with connection:
-            connection.executemany(_INSERT, rows)
+            connection.executemany(sqlite._INSERT, rows)
 
     prepare = lambda batch: [tuple(sqlite._adapt(build(record))) for record in batch]  # noqa: E731
     return {_SINK: sinks[_SINK], _DRIVER: Writer(prepare, insert, sinks[_DRIVER].rows)}
-
-
-def _counting(url: str) -> Callable[[], Awaitable[int]]:
-    async def count() -> int:
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {RECORDS}").fetchone()[0])  # noqa: S608 - constants
-
-    return count
 
 
 def _against(found: Mapping[str, list[Took]], other: str) -> Figure:
